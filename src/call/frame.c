@@ -1,0 +1,304 @@
+#include "call/frame.h"
+
+#include <string.h>
+
+#include "base/secret.h"
+#include "call/attrs.h"
+
+#define ALIGN 16
+#define FIXUPS_MAX 256 /* inner pointers of one frame */
+#define DEPTH_MAX  3   /* parameters inside parameters */
+#define FIELD_MAX  (16u << 20)
+
+static size_t align_up(size_t n)
+{
+    return (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+}
+
+size_t frame_room(size_t len)
+{
+    return align_up(len);
+}
+
+/* What a field points to; NULL for NULL and for fields that are no pointers. */
+static const void *target_of(const struct param_field *field, const void *param)
+{
+    if (field->kind == PARAM_HANDLE || field->kind == PARAM_HANDLE_OUT || field->kind == PARAM_OPAQUE)
+        return NULL;
+    const void *target;
+    memcpy(&target, (const uint8_t *)param + field->offset, sizeof(target));
+    return target;
+}
+
+bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind)
+{
+    const struct param_shape *shape = mech->pParameter ? mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen) : NULL;
+    for (size_t i = 0; shape && i < shape->fields; i++)
+        if (shape->field[i].kind == kind)
+            return true;
+    return false;
+}
+
+static size_t room_of_mech(const CK_MECHANISM *mech, unsigned depth);
+
+/* Room for all that the fields of `param` point to, SIZE_MAX if that cannot be copied. */
+static size_t room_of_fields(const struct param_shape *shape, const void *param, const void *outer, unsigned depth)
+{
+    size_t room = 0;
+    for (size_t i = 0; shape && i < shape->fields; i++) {
+        const struct param_field *field = &shape->field[i];
+        if (field->kind == PARAM_OPAQUE || depth > DEPTH_MAX)
+            return SIZE_MAX;
+        const void *target = target_of(field, param);
+        if (!target)
+            continue;
+        size_t len = 0, more = 0;
+        if (field->kind == PARAM_MECHANISM) {
+            len = sizeof(CK_MECHANISM);
+            more = room_of_mech(target, depth + 1);
+        } else if (field->kind == PARAM_STRUCT) {
+            len = field->inner->size;
+            more = room_of_fields(field->inner, target, param, depth + 1);
+        } else if (!mech_field_len(field, param, outer, &len)) {
+            return SIZE_MAX;
+        }
+        if (len > FIELD_MAX || more == SIZE_MAX)
+            return SIZE_MAX;
+        room += align_up(len) + more;
+    }
+    return room;
+}
+
+static size_t room_of_mech(const CK_MECHANISM *mech, unsigned depth)
+{
+    if (!mech->pParameter)
+        return 0;
+    if (mech->ulParameterLen > FIELD_MAX)
+        return SIZE_MAX;
+    const struct param_shape *shape = mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen);
+    size_t room = room_of_fields(shape, mech->pParameter, NULL, depth);
+    return room == SIZE_MAX ? SIZE_MAX : room + align_up(mech->ulParameterLen);
+}
+
+CK_RV frame_check_mech(const CK_MECHANISM *mech)
+{
+    return room_of_mech(mech, 0) == SIZE_MAX ? CKR_MECHANISM_PARAM_INVALID : CKR_OK;
+}
+
+size_t frame_room_mech(const CK_MECHANISM *mech)
+{
+    size_t room = mech ? room_of_mech(mech, 0) : 0;
+    return room == SIZE_MAX ? 0 : room;
+}
+
+static bool is_nested(const CK_ATTRIBUTE *attr)
+{
+    const struct attr_info *info = attr_lookup(attr->type);
+    return info && info->shape == ATTR_TEMPLATE && attr->pValue && attr->ulValueLen != CK_UNAVAILABLE_INFORMATION &&
+           attr->ulValueLen % sizeof(CK_ATTRIBUTE) == 0;
+}
+
+size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    size_t room = align_up(count * sizeof(CK_ATTRIBUTE));
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (is_nested(&templ[i]))
+            room += frame_room_templ(templ[i].pValue, templ[i].ulValueLen / sizeof(CK_ATTRIBUTE));
+        else if (templ[i].ulValueLen != CK_UNAVAILABLE_INFORMATION)
+            room += align_up(templ[i].ulValueLen + 1);
+    }
+    return room;
+}
+
+struct frame *frame_new(enum verb verb, size_t room, size_t out_room)
+{
+    size_t fixup_room = FIXUPS_MAX * sizeof(uint32_t);
+    size_t cap = sizeof(struct frame) + align_up(room) + align_up(out_room) + fixup_room + ALIGN;
+    struct frame *frame = secret_alloc(cap);
+    if (!frame)
+        return NULL;
+    frame->verb = verb;
+    frame->refs = 1;
+    frame->cap = cap;
+    frame->fixup_at = (uint8_t *)frame + cap - fixup_room;
+    frame->out = frame->arena + align_up(room);
+    frame->out_cap = out_room;
+    return frame;
+}
+
+struct frame *frame_ref(struct frame *frame)
+{
+    atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+    return frame;
+}
+
+void frame_unref(struct frame *frame)
+{
+    if (frame && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1)
+        secret_release(frame, frame->cap);
+}
+
+static void *take_room(struct frame *frame, size_t len)
+{
+    uint8_t *p = frame->arena + frame->used;
+    frame->used += align_up(len);
+    return p;
+}
+
+/* Notes that a pointer into this frame stands at `at`, so that a clone can move it. */
+static void note_pointer(struct frame *frame, void *at)
+{
+    if (frame->fixups < FIXUPS_MAX) {
+        uint32_t offset = (uint32_t)((uint8_t *)at - (uint8_t *)frame);
+        memcpy(frame->fixup_at + frame->fixups * sizeof(offset), &offset, sizeof(offset));
+        frame->fixups++;
+    }
+}
+
+void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t len)
+{
+    frame->in[which].data = take_room(frame, len);
+    frame->in[which].len = len;
+    if (len)
+        memcpy(frame->in[which].data, data, len);
+    note_pointer(frame, &frame->in[which].data);
+}
+
+static void copy_mech(struct frame *frame, CK_MECHANISM *into, const CK_MECHANISM *mech);
+
+/* `param` is the frame's own copy, whose pointers still lead outside: they are brought in. */
+static void copy_fields(struct frame *frame, const struct param_shape *shape, uint8_t *param, const void *outer)
+{
+    for (size_t i = 0; shape && i < shape->fields; i++) {
+        const struct param_field *field = &shape->field[i];
+        const void *target = target_of(field, param);
+        if (!target)
+            continue;
+        void *copy = NULL;
+        size_t len = 0;
+        if (field->kind == PARAM_MECHANISM) {
+            copy = take_room(frame, sizeof(CK_MECHANISM));
+            copy_mech(frame, copy, target);
+        } else if (field->kind == PARAM_STRUCT) {
+            copy = take_room(frame, field->inner->size);
+            memcpy(copy, target, field->inner->size);
+            copy_fields(frame, field->inner, copy, param);
+        } else if (mech_field_len(field, param, outer, &len)) {
+            copy = take_room(frame, len);
+            memcpy(copy, target, len);
+        }
+        memcpy(param + field->offset, &copy, sizeof(copy));
+        note_pointer(frame, param + field->offset);
+    }
+}
+
+static void copy_mech(struct frame *frame, CK_MECHANISM *into, const CK_MECHANISM *mech)
+{
+    *into = *mech;
+    if (!mech->pParameter)
+        return;
+    uint8_t *param = take_room(frame, mech->ulParameterLen);
+    memcpy(param, mech->pParameter, mech->ulParameterLen);
+    into->pParameter = param;
+    note_pointer(frame, &into->pParameter);
+    copy_fields(frame, mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen), param, NULL);
+}
+
+void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech)
+{
+    if (mech)
+        copy_mech(frame, &frame->mech, mech);
+}
+
+static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    CK_ATTRIBUTE *copy = take_room(frame, count * sizeof(CK_ATTRIBUTE));
+    for (CK_ULONG i = 0; i < count; i++) {
+        copy[i] = templ[i];
+        if (templ[i].ulValueLen == CK_UNAVAILABLE_INFORMATION) {
+            copy[i].pValue = NULL;
+            continue;
+        }
+        if (is_nested(&templ[i])) {
+            copy[i].pValue = copy_templ(frame, templ[i].pValue, templ[i].ulValueLen / sizeof(CK_ATTRIBUTE));
+        } else if (templ[i].ulValueLen == 0) {
+            copy[i].pValue = take_room(frame, 1);
+        } else {
+            copy[i].pValue = take_room(frame, templ[i].ulValueLen + 1);
+            if (templ[i].pValue)
+                memcpy(copy[i].pValue, templ[i].pValue, templ[i].ulValueLen);
+        }
+        note_pointer(frame, &copy[i].pValue);
+    }
+    return copy;
+}
+
+void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    frame->templ[which] = copy_templ(frame, templ, count);
+    frame->templ_count[which] = count;
+    note_pointer(frame, &frame->templ[which]);
+}
+
+struct frame *frame_clone(const struct frame *frame, size_t out_room)
+{
+    struct frame *clone = frame_new(frame->verb, frame->used, out_room ? out_room : frame->out_cap);
+    if (!clone)
+        return NULL;
+    clone->kind = frame->kind;
+    clone->steps = frame->steps;
+    clone->mech = frame->mech;
+    clone->number_in = frame->number_in;
+    memcpy(clone->templ_count, frame->templ_count, sizeof(clone->templ_count));
+    memcpy(clone->templ, frame->templ, sizeof(clone->templ));
+    memcpy(clone->in, frame->in, sizeof(clone->in));
+    memcpy(clone->arena, frame->arena, frame->used);
+    clone->used = frame->used;
+    clone->fixups = frame->fixups;
+    memcpy(clone->fixup_at, frame->fixup_at, frame->fixups * sizeof(uint32_t));
+    for (uint32_t i = 0; i < clone->fixups; i++) {
+        uint32_t offset;
+        memcpy(&offset, clone->fixup_at + i * sizeof(offset), sizeof(offset));
+        uint8_t *at = (uint8_t *)clone + offset, *value;
+        memcpy(&value, at, sizeof(value));
+        if (value) {
+            value = (uint8_t *)clone + (value - (const uint8_t *)frame);
+            memcpy(at, &value, sizeof(value));
+        }
+    }
+    return clone;
+}
+
+static const char *const verb_names[VERBS] = {
+    [VERB_CRYPT] = "crypt",
+    [VERB_FIND] = "C_FindObjects",
+    [VERB_GET_ATTRIBUTES] = "C_GetAttributeValue",
+    [VERB_SET_ATTRIBUTES] = "C_SetAttributeValue",
+    [VERB_CREATE] = "C_CreateObject",
+    [VERB_COPY] = "C_CopyObject",
+    [VERB_DESTROY] = "C_DestroyObject",
+    [VERB_OBJECT_SIZE] = "C_GetObjectSize",
+    [VERB_GENERATE_KEY] = "C_GenerateKey",
+    [VERB_GENERATE_PAIR] = "C_GenerateKeyPair",
+    [VERB_WRAP] = "C_WrapKey",
+    [VERB_UNWRAP] = "C_UnwrapKey",
+    [VERB_RANDOM] = "C_GenerateRandom",
+    [VERB_SEED_RANDOM] = "C_SeedRandom",
+    [VERB_OPEN_SESSION] = "C_OpenSession",
+    [VERB_CLOSE_SESSION] = "C_CloseSession",
+    [VERB_LOGIN] = "C_Login",
+    [VERB_LOGOUT] = "C_Logout",
+    [VERB_TOKEN_INFO] = "C_GetTokenInfo",
+    [VERB_MECHANISMS] = "C_GetMechanismList",
+    [VERB_CONNECT] = "C_Initialize",
+};
+static const char *const kind_names[OP_KINDS] = {
+    [OP_ENCRYPT] = "C_Encrypt", [OP_DECRYPT] = "C_Decrypt",           [OP_SIGN] = "C_Sign",
+    [OP_VERIFY] = "C_Verify",   [OP_DIGEST] = "C_Digest",             [OP_SIGN_RECOVER] = "C_SignRecover",
+    [OP_FIND] = "C_Find",       [OP_VERIFY_RECOVER] = "C_VerifyRecover",
+};
+
+const char *verb_name(enum verb verb, enum op_kind kind)
+{
+    return verb == VERB_CRYPT ? kind_names[kind] : verb_names[verb];
+}

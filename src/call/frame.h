@@ -1,0 +1,121 @@
+/*
+ * A frame: one call to a member (or a fixed sequence of calls on one real session) as one flat, owned, relocatable
+ * block of secret memory. Nothing in it points outside. So a caller can leave at its deadline while the vendor's code
+ * still holds the frame, and frame_clone can send the same call elsewhere.
+ * Life: made by a caller, run by a runner (member/), counted by `refs` while a lane holds it too.
+ */
+#ifndef CALL_FRAME_H
+#define CALL_FRAME_H
+
+#include <stdatomic.h>
+
+#include "call/mechs.h"
+#include "pkcs11-headers/pkcs11.h"
+
+enum verb {
+    VERB_CRYPT, /* the steps of `steps` of an operation of `kind` */
+    VERB_FIND,  /* all handles that match templ[0] into out, as CK_OBJECT_HANDLEs */
+    VERB_GET_ATTRIBUTES, /* templ[0] filled in place; its values have room */
+    VERB_SET_ATTRIBUTES,
+    VERB_CREATE,
+    VERB_COPY,
+    VERB_DESTROY,
+    VERB_OBJECT_SIZE, /* into number */
+    VERB_GENERATE_KEY,
+    VERB_GENERATE_PAIR, /* templ[0] public, templ[1] private; made[0] public, made[1] private */
+    VERB_WRAP,          /* key[0] wraps key[1] into out */
+    VERB_UNWRAP,        /* key[0] unwraps in[0] by templ[0] */
+    VERB_RANDOM,        /* out */
+    VERB_SEED_RANDOM,
+    VERB_OPEN_SESSION,  /* number = flags; session is the answer */
+    VERB_CLOSE_SESSION,
+    VERB_LOGIN,  /* number = user type, in[0] = PIN */
+    VERB_LOGOUT,
+    VERB_TOKEN_INFO, /* out = CK_TOKEN_INFO */
+    VERB_MECHANISMS, /* out = struct frame_mechanism[] */
+    VERB_CONNECT,    /* instance initialised (epoch in number) and token found: slot is the answer */
+    VERBS
+};
+const char *verb_name(enum verb verb, enum op_kind kind);
+
+/* Steps of VERB_CRYPT, done in this order. */
+enum frame_steps {
+    STEP_INIT = 1,
+    STEP_LOGIN = 2, /* C_Login(CKU_CONTEXT_SPECIFIC) with in[2] */
+    STEP_UPDATE = 4, /* in[0] */
+    STEP_FINAL = 8,  /* out appended; a verification's signature is in[1] */
+    STEP_SINGLE = 16 /* in[0], in[1] */
+};
+
+struct span {
+    uint8_t *data;
+    CK_ULONG len;
+};
+
+struct frame_mechanism {
+    CK_MECHANISM_TYPE type;
+    CK_MECHANISM_INFO info;
+};
+
+struct frame {
+    /* Hand-over: member/lane.c. */
+    _Atomic uint32_t state;
+    _Atomic uint32_t refs;
+
+    /* The call: written by its maker only. */
+    enum verb verb;
+    enum op_kind kind;
+    unsigned steps;
+    CK_SLOT_ID slot;
+    CK_SESSION_HANDLE session;
+    CK_OBJECT_HANDLE key[2]; /* real handles, the router fills them in for each member */
+    CK_MECHANISM mech;
+    CK_ATTRIBUTE *templ[2];
+    CK_ULONG templ_count[2];
+    struct span in[3];
+    uint8_t *out;
+    CK_ULONG out_cap;
+    CK_ULONG number_in;
+
+    /* The answer: written by who runs it. */
+    CK_RV rv;
+    unsigned step_reached; /* the step that gave rv */
+    CK_ULONG out_len;
+    CK_OBJECT_HANDLE made[2];
+    CK_ULONG number;
+
+    /* The block. Inputs lie in [0, used), the room for the output behind them. */
+    size_t cap, used;
+    uint8_t *fixup_at; /* inner pointers, as offsets from the frame, at the block's end */
+    uint32_t fixups;
+    uint8_t arena[];
+};
+
+/* Bytes of arena that each part needs. */
+size_t frame_room(size_t len);
+size_t frame_room_mech(const CK_MECHANISM *mech);
+/* CKR_MECHANISM_PARAM_INVALID for a parameter that cannot be copied: ask before anything else is done with an application's mechanism. */
+MUST_USE CK_RV frame_check_mech(const CK_MECHANISM *mech);
+size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count);
+/* A frame with that much room for inputs and `out_room` for the output; NULL without memory. One reference. */
+MUST_USE struct frame *frame_new(enum verb verb, size_t room, size_t out_room);
+struct frame *frame_ref(struct frame *frame);
+/* The last one wipes and releases it. */
+void frame_unref(struct frame *frame);
+AUTO_DEFINE(frame_unref, struct frame)
+
+/* Fill in; the room was asked for in frame_new. The copies are the frame's. */
+void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t len);
+/* Deep copy by the table of mechs.h. NULL or a mechanism without parameter is fine. */
+void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech);
+/* With values copied; for GET_ATTRIBUTES lengths are room, and values start zeroed. Nested templates are deep-copied. */
+void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count);
+/*
+ * The same call once more, in a block of its own: inputs are copied, the answer is blank. Safe while a lane still runs
+ * the original. `out_room` 0: as before. NULL without memory.
+ */
+MUST_USE struct frame *frame_clone(const struct frame *frame, size_t out_room);
+/* Where the mechanism's parameter has outputs or handles of its own (mechs.h), false: flat, nothing to translate. */
+bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind);
+
+#endif
