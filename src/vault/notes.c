@@ -1,0 +1,110 @@
+#include <errno.h>
+
+#include "base/clock.h"
+#include "vault/sqlite.h"
+
+#define LEASE_MAX 3600 /* seconds */
+
+int vault_lease(struct vault *vault, const char *what, const char *owner, unsigned seconds, bool *ret_got)
+{
+    int64_t now = clock_wall();
+    sqlite3_stmt *st;
+    int rc;
+
+    seconds = seconds < LEASE_MAX ? seconds : LEASE_MAX;
+    lock_take(&vault->lock);
+    st = sqlite_use(vault, SQL_LEASE_TAKE);
+    sqlite_bind_text(st, 1, what);
+    sqlite_bind_text(st, 2, owner);
+    sqlite_bind_number(st, 3, (uint64_t)(now + seconds));
+    sqlite_bind_number(st, 4, (uint64_t)now);
+    sqlite_bind_number(st, 5, (uint64_t)(now + LEASE_MAX));
+    rc = sqlite_run(vault, st);
+    if (rc == 0)
+        *ret_got = engine.changes(vault->db) == 1;
+    lock_drop(&vault->lock);
+    return rc;
+}
+
+int vault_lease_drop(struct vault *vault, const char *what, const char *owner)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    lock_take(&vault->lock);
+    st = sqlite_use(vault, SQL_LEASE_DROP);
+    sqlite_bind_text(st, 1, what);
+    sqlite_bind_text(st, 2, owner);
+    rc = sqlite_run(vault, st);
+    lock_drop(&vault->lock);
+    return rc;
+}
+
+int vault_note_refused(struct vault *vault, const uint8_t uuid[UUID_LEN], uint64_t seq)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    lock_take(&vault->lock);
+    st = sqlite_use(vault, SQL_REFUSED_NOTE);
+    sqlite_bind_bytes(st, 1, uuid, UUID_LEN);
+    sqlite_bind_number(st, 2, seq);
+    sqlite_bind_number(st, 3, (uint64_t)clock_wall());
+    rc = sqlite_run(vault, st);
+    lock_drop(&vault->lock);
+    return rc;
+}
+
+struct refused {
+    uint8_t uuid[UUID_LEN];
+    size_t uuid_len; /* 0 before the first */
+    uint64_t seq;
+    int64_t noted;
+};
+
+static int refused_next(struct vault *vault, struct refused *at)
+{
+    AUTO(sqlite_done) sqlite3_stmt *st = sqlite_use(vault, SQL_REFUSED_NEXT);
+    int rc;
+
+    sqlite_bind_bytes(st, 1, at->uuid, at->uuid_len);
+    rc = sqlite_step(vault, st);
+    if (rc != 1)
+        return rc == 0 ? -ENOENT : rc;
+    if (!sqlite_bytes(st, 0, at->uuid, UUID_LEN)) {
+        sqlite_say("the list of refused records is damaged");
+        return -EIO;
+    }
+    at->uuid_len = UUID_LEN;
+    at->seq = sqlite_number(st, 1);
+    at->noted = (int64_t)sqlite_number(st, 2);
+    return 0;
+}
+
+int vault_refused_each(struct vault *vault,
+                       bool (*visit)(const uint8_t uuid[UUID_LEN], uint64_t seq, int64_t when, void *ctx),
+                       void *ctx)
+{
+    struct refused at = {0};
+    int rc;
+
+    do {
+        lock_take(&vault->lock);
+        rc = refused_next(vault, &at);
+        lock_drop(&vault->lock);
+    } while (rc == 0 && visit(at.uuid, at.seq, at.noted, ctx));
+    return rc == -ENOENT ? 0 : rc;
+}
+
+int vault_refused_clear(struct vault *vault, const uint8_t uuid[UUID_LEN])
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    lock_take(&vault->lock);
+    st = sqlite_use(vault, SQL_REFUSED_CLEAR);
+    sqlite_bind_bytes(st, 1, uuid, UUID_LEN);
+    rc = sqlite_run(vault, st);
+    lock_drop(&vault->lock);
+    return rc;
+}
