@@ -1,0 +1,256 @@
+#include "member/image.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <p11-kit/p11-kit.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/mem.h"
+
+enum image_kind { IMAGE_P11KIT, IMAGE_NAMESPACE, IMAGE_COPY };
+
+struct image {
+    struct image *next;
+    const struct config_member *config;
+    char *key; /* path, environment, init-args: what two users must have in common */
+    enum image_kind kind;
+    bool in_use, initialised;
+    CK_FUNCTION_LIST *list;
+    struct module module;
+};
+
+static struct lock images_lock = LOCK_INIT(LOCK_INSTANCE);
+static struct image *images;
+static bool forked; /* shared images are the parent's too: load private ones */
+
+static char *key_of(const struct config_member *member)
+{
+    char *key =
+        mem_printf("%s|%s|%d", member->module, member->init_args ? member->init_args : "", member->instance);
+    for (size_t i = 0; key && i < member->env_count; i++) {
+        char *longer = mem_printf("%s|%s=%s", key, member->env[i].name, member->env[i].value);
+        mem_free(key);
+        key = longer;
+    }
+    return key;
+}
+
+static struct image *take_known(const char *key)
+{
+    struct image *found = NULL;
+    lock_take(&images_lock);
+    for (struct image *image = images; image && !found; image = image->next)
+        if (!image->in_use && strcmp(image->key, key) == 0)
+            found = image;
+    if (found)
+        found->in_use = true;
+    lock_drop(&images_lock);
+    return found;
+}
+
+/* The environment of the namespace that the handle lives in: with dlmopen it has a libc of its own. */
+static bool set_environment(const struct namespace *ns, const struct config_member *member)
+{
+    int (*set)(const char *, const char *, int) = ns->handle ? ns->setenv : setenv;
+    for (size_t i = 0; set && i < member->env_count; i++)
+        if (set(member->env[i].name, member->env[i].value, 1) != 0)
+            return false;
+    return set || member->env_count == 0;
+}
+
+/* A private copy of the file, unlinked at once: the image keeps it. */
+static void *open_copy(const char *path)
+{
+    char name[] = "/tmp/p11ha-module-XXXXXX";
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    int to = mkostemp(name, O_CLOEXEC);
+    struct stat st;
+    bool copied = from >= 0 && to >= 0 && fstat(from, &st) == 0;
+    for (off_t at = 0; copied && at < st.st_size;)
+        copied = sendfile(to, from, &at, (size_t)(st.st_size - at)) > 0;
+    if (from >= 0)
+        close(from);
+    if (to >= 0)
+        close(to);
+    void *handle = copied ? dlopen(name, RTLD_NOW | RTLD_LOCAL) : NULL;
+    if (to >= 0)
+        unlink(name);
+    return handle;
+}
+
+static bool get_lists(struct image *image, void *handle, char *why, size_t why_len)
+{
+    CK_C_GetFunctionList get = NULL;
+    *(void **)&get = dlsym(handle, "C_GetFunctionList");
+    if (!get || get(&image->list) != CKR_OK || !image->list) {
+        snprintf(why, why_len, "it has no working C_GetFunctionList; is it a PKCS#11 module?");
+        return false;
+    }
+    image->module.f = image->list;
+    CK_C_GetInterface get_interface = NULL;
+    *(void **)&get_interface = dlsym(handle, "C_GetInterface");
+    CK_INTERFACE *interface = NULL;
+    CK_VERSION v3 = {3, 0};
+    if (get_interface && get_interface((CK_UTF8CHAR_PTR) "PKCS 11", &v3, &interface, 0) == CKR_OK &&
+        interface)
+        image->module.f3 = interface->pFunctionList;
+    return true;
+}
+
+static bool load_private(struct image *image, char *why, size_t why_len)
+{
+    const char *path = image->config->module, *said = NULL;
+    image->kind = IMAGE_NAMESPACE;
+    bool apart = image->config->runner != RUNNER_INLINE && namespace_open(path, &image->module.ns, &said);
+    void *handle = apart ? image->module.ns.handle : open_copy(path);
+    if (!apart)
+        image->kind = IMAGE_COPY;
+    if (!handle) {
+        said = dlerror();
+        snprintf(why, why_len, "%s", said ? said : "it cannot be copied to /tmp");
+        return false;
+    }
+    if (!set_environment(&image->module.ns, image->config)) {
+        snprintf(why, why_len, "its environment cannot be set");
+        return false;
+    }
+    return get_lists(image, handle, why, why_len);
+}
+
+static bool load_shared(struct image *image, char *why, size_t why_len)
+{
+    image->kind = IMAGE_P11KIT;
+    if (!set_environment(&image->module.ns, image->config)) {
+        snprintf(why, why_len, "its environment cannot be set");
+        return false;
+    }
+    image->list =
+        (CK_FUNCTION_LIST *)(void *)p11_kit_module_load(image->config->module, P11_KIT_MODULE_UNMANAGED);
+    if (!image->list) {
+        const char *said = p11_kit_message();
+        snprintf(why, why_len, "%s", said ? said : "p11-kit could not load it");
+        return false;
+    }
+    image->module.f = image->list;
+    return true;
+}
+
+struct image *image_load(const struct config_member *member, bool fresh, char *why, size_t why_len)
+{
+    char *key = key_of(member);
+    if (!key)
+        return NULL;
+    struct image *image = fresh ? NULL : take_known(key);
+    if (image) {
+        mem_free(key);
+        image->config = member;
+        return image;
+    }
+    image = mem_new(1, sizeof(*image));
+    if (!image) {
+        mem_free(key);
+        return NULL;
+    }
+    image->config = member;
+    image->key = key;
+    image->in_use = true;
+    bool shared = member->instance == INSTANCE_SHARED && !forked;
+    if (!(shared ? load_shared(image, why, why_len) : load_private(image, why, why_len))) {
+        mem_free(image->key);
+        mem_free(image);
+        return NULL;
+    }
+    lock_take(&images_lock);
+    image->next = images;
+    images = image;
+    lock_drop(&images_lock);
+    return image;
+}
+
+static CK_RV call_initialise(struct image *image, const char *init_args)
+{
+    if (image->kind == IMAGE_P11KIT && !init_args)
+        return p11_kit_module_initialize((void *)image->list);
+    /* NSS's structure has one word more. */
+    struct {
+        CK_C_INITIALIZE_ARGS args;
+        void *none;
+    } with = {.args = {.flags = CKF_OS_LOCKING_OK, .pReserved = (void *)(uintptr_t)init_args}};
+    return image->list->C_Initialize(&with);
+}
+
+CK_RV image_initialise(struct image *image, const char *init_args, bool *ret_by_us)
+{
+    image_thread_begin(&image->module);
+    if (image->kind == IMAGE_COPY && !set_environment(&image->module.ns, image->config))
+        return CKR_HOST_MEMORY;
+    CK_RV rv = call_initialise(image, init_args);
+    if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && image->kind != IMAGE_P11KIT) {
+        image->list->C_Finalize(NULL);
+        rv = call_initialise(image, init_args);
+    }
+    if (rv == CKR_OK || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        *ret_by_us = rv == CKR_OK;
+        image->initialised = rv == CKR_OK;
+        image->list->C_GetInfo(&image->module.info);
+        return CKR_OK;
+    }
+    return rv;
+}
+
+/* The image that this thread has entered; it enters no other (base/namespace.h). */
+static _Thread_local const struct module *entered;
+
+void image_thread_begin(const struct module *module)
+{
+    if (entered == module)
+        return;
+    image_thread_end();
+    entered = module;
+    if (module->ns.handle)
+        namespace_thread_begin(&module->ns);
+}
+
+void image_thread_end(void)
+{
+    if (entered && entered->ns.handle)
+        namespace_thread_end(&entered->ns);
+    entered = NULL;
+}
+
+void image_finalise(struct image *image)
+{
+    image_thread_begin(&image->module);
+    if (image->initialised && image->kind == IMAGE_P11KIT && !image->config->init_args)
+        p11_kit_module_finalize((void *)image->list);
+    else if (image->initialised)
+        image->list->C_Finalize(NULL);
+    image->initialised = false;
+}
+
+const struct module *image_module(const struct image *image)
+{
+    return &image->module;
+}
+
+void image_give(struct image *image, bool quiet)
+{
+    lock_take(&images_lock);
+    if (quiet)
+        image->in_use = false;
+    image->config = NULL;
+    lock_drop(&images_lock);
+}
+
+void image_forget_all(void)
+{
+    lock_init(&images_lock, LOCK_INSTANCE);
+    images = NULL;
+    forked = true;
+}

@@ -1,0 +1,303 @@
+#include "member/sessions.h"
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/mem.h"
+#include "call/rv.h"
+#include "member/lane.h"
+
+#define IDLE_FLOOR 4
+#define IDLE_LIFE  (60 * NS_PER_S)
+
+struct member_pool {
+    struct lock lock;
+    struct cond given;
+    struct real_session *idle;
+    struct real_session *dropped; /* to be closed by the keeper's thread */
+    struct real_session *owner;   /* the keeper session: owns session objects */
+    struct real_session *all;     /* every one that exists, for the watchdog */
+    bool opening_owner;
+    unsigned count, idle_count; /* of this epoch, the owner not included */
+    unsigned limit;
+    uint32_t epoch;
+};
+
+struct member_pool *pool_new(unsigned limit)
+{
+    struct member_pool *pool = mem_new(1, sizeof(*pool));
+    if (!pool)
+        return NULL;
+    lock_init(&pool->lock, LOCK_POOL);
+    cond_init(&pool->given);
+    pool->limit = limit;
+    return pool;
+}
+
+static void free_locked(struct member_pool *pool, struct real_session *session)
+{
+    struct real_session **at = &pool->all;
+    while (*at && *at != session)
+        at = &(*at)->all_next;
+    if (*at)
+        *at = session->all_next;
+    mem_free(session);
+}
+
+static void free_list_locked(struct member_pool *pool, struct real_session *session)
+{
+    while (session) {
+        struct real_session *next = session->next;
+        free_locked(pool, session);
+        session = next;
+    }
+}
+
+void pool_free(struct member_pool *pool)
+{
+    if (!pool)
+        return;
+    while (pool->all)
+        free_locked(pool, pool->all);
+    cond_end(&pool->given);
+    lock_end(&pool->lock);
+    mem_free(pool);
+}
+
+/* Everything of older epochs is forgotten: the member has forgotten it too. */
+static void renew_locked(struct member_pool *pool, uint32_t epoch)
+{
+    if (pool->epoch == epoch)
+        return;
+    free_list_locked(pool, pool->idle);
+    free_list_locked(pool, pool->dropped);
+    if (pool->owner)
+        free_locked(pool, pool->owner);
+    pool->idle = pool->dropped = pool->owner = NULL;
+    pool->count = pool->idle_count = 0;
+    pool->epoch = epoch;
+}
+
+static CK_RV open_session(struct member *member, uint32_t epoch, uint64_t deadline, struct real_session **ret)
+{
+    struct real_session *session = mem_new(1, sizeof(*session));
+    AUTO(frame_unref) struct frame *frame = session ? frame_new(VERB_OPEN_SESSION, 0, 0) : NULL;
+    if (!frame) {
+        mem_free(session);
+        return CKR_HOST_MEMORY;
+    }
+    frame->number_in = CKF_SERIAL_SESSION | CKF_RW_SESSION;
+    CK_RV rv = member_run(member, frame, NULL, deadline);
+    if (rv != CKR_OK) {
+        mem_free(session);
+        return rv;
+    }
+    session->handle = frame->session;
+    session->epoch = epoch;
+    lock_take(&member->pool->lock);
+    session->all_next = member->pool->all;
+    member->pool->all = session;
+    lock_drop(&member->pool->lock);
+    *ret = session;
+    return CKR_OK;
+}
+
+/* True: `*ret` is an idle session, or NULL and one may be opened (already counted). */
+static bool take_locked(struct member_pool *pool, struct real_session **ret)
+{
+    *ret = pool->idle;
+    if (pool->idle) {
+        pool->idle = pool->idle->next;
+        pool->idle_count--;
+        return true;
+    }
+    if (pool->count >= pool->limit)
+        return false;
+    pool->count++;
+    return true;
+}
+
+/* The member has no more sessions for us: live with those that there are. */
+static bool shrink(struct member_pool *pool)
+{
+    lock_take(&pool->lock);
+    pool->count--;
+    bool others = pool->count > 0;
+    if (others)
+        pool->limit = pool->count;
+    lock_drop(&pool->lock);
+    return others;
+}
+
+CK_RV member_session_take(struct member *member, uint64_t deadline, struct real_session **ret)
+{
+    struct member_pool *pool = member->pool;
+    for (;;) {
+        uint32_t epoch = member_epoch(member);
+        if (epoch == 0)
+            return CKR_TOKEN_NOT_PRESENT;
+        struct real_session *session = NULL;
+        lock_take(&pool->lock);
+        renew_locked(pool, epoch);
+        bool in_time = true;
+        while (pool->epoch == epoch && !take_locked(pool, &session) && in_time)
+            in_time = cond_wait(&pool->given, &pool->lock, deadline);
+        bool same = pool->epoch == epoch;
+        lock_drop(&pool->lock);
+        if (!in_time)
+            return CKR_SESSION_COUNT;
+        if (!same)
+            continue;
+        if (session) {
+            *ret = session;
+            return CKR_OK;
+        }
+        CK_RV rv = open_session(member, epoch, deadline, ret);
+        if (rv == CKR_OK)
+            return CKR_OK;
+        if (rv != CKR_SESSION_COUNT || !shrink(pool)) {
+            lock_take(&pool->lock);
+            if (rv != CKR_SESSION_COUNT && pool->epoch == epoch && pool->count > 0)
+                pool->count--;
+            cond_wake_all(&pool->given);
+            lock_drop(&pool->lock);
+            return rv;
+        }
+    }
+}
+
+void member_session_give(struct member *member, struct real_session *session)
+{
+    struct member_pool *pool = member->pool;
+    lock_take(&pool->lock);
+    bool current = session->epoch == pool->epoch && pool->count <= pool->limit;
+    if (current) {
+        session->idle_since = clock_coarse();
+        session->next = pool->idle;
+        pool->idle = session;
+        pool->idle_count++;
+        cond_wake_all(&pool->given);
+    }
+    lock_drop(&pool->lock);
+    if (!current)
+        member_session_drop(member, session);
+}
+
+void member_session_drop(struct member *member, struct real_session *session)
+{
+    struct member_pool *pool = member->pool;
+    lock_take(&pool->lock);
+    bool current = session->epoch == pool->epoch;
+    if (current) {
+        pool->count--;
+        session->next = pool->dropped;
+        pool->dropped = session;
+        cond_wake_all(&pool->given);
+    } else {
+        free_locked(pool, session);
+    }
+    lock_drop(&pool->lock);
+}
+
+void pool_forget(struct member *member, struct real_session *session)
+{
+    struct member_pool *pool = member->pool;
+    lock_take(&pool->lock);
+    if (session->epoch == pool->epoch) {
+        pool->count--;
+        cond_wake_all(&pool->given);
+    }
+    free_locked(pool, session);
+    lock_drop(&pool->lock);
+}
+
+CK_RV member_session_keeper(struct member *member, uint64_t deadline, struct real_session **ret)
+{
+    struct member_pool *pool = member->pool;
+    uint32_t epoch = member_epoch(member);
+    if (epoch == 0)
+        return CKR_TOKEN_NOT_PRESENT;
+    lock_take(&pool->lock);
+    renew_locked(pool, epoch);
+    while (pool->opening_owner)
+        if (!cond_wait(&pool->given, &pool->lock, deadline))
+            break;
+    bool busy = pool->opening_owner;
+    struct real_session *owner = pool->owner;
+    if (!owner && !busy)
+        pool->opening_owner = true;
+    lock_drop(&pool->lock);
+    if (busy)
+        return RV_DEADLINE;
+    if (owner) {
+        *ret = owner;
+        return CKR_OK;
+    }
+    struct real_session *made = NULL;
+    CK_RV rv = open_session(member, epoch, deadline, &made);
+    lock_take(&pool->lock);
+    pool->opening_owner = false;
+    if (rv == CKR_OK && pool->epoch == epoch)
+        pool->owner = *ret = made;
+    bool late = rv == CKR_OK && pool->owner != made;
+    if (late)
+        free_locked(pool, made);
+    cond_wake_all(&pool->given);
+    lock_drop(&pool->lock);
+    return late ? CKR_SESSION_HANDLE_INVALID : rv;
+}
+
+/* Takes what is to be closed out of the pool: dropped ones, and idle ones that have been idle for long. */
+static struct real_session *take_closable(struct member_pool *pool)
+{
+    uint64_t now = clock_coarse();
+    lock_take(&pool->lock);
+    struct real_session *list = pool->dropped;
+    pool->dropped = NULL;
+    struct real_session **at = &pool->idle;
+    unsigned kept = 0;
+    while (*at) {
+        struct real_session *session = *at;
+        if (++kept > IDLE_FLOOR && now > session->idle_since + IDLE_LIFE) {
+            *at = session->next;
+            session->next = list;
+            list = session;
+            pool->count--;
+            pool->idle_count--;
+        } else {
+            at = &session->next;
+        }
+    }
+    lock_drop(&pool->lock);
+    return list;
+}
+
+void pool_tidy(struct member *member, uint64_t deadline)
+{
+    struct real_session *session = take_closable(member->pool);
+    while (session) {
+        struct real_session *next = session->next;
+        AUTO(frame_unref) struct frame *frame = frame_new(VERB_CLOSE_SESSION, 0, 0);
+        if (frame && session->epoch == member_epoch(member)) {
+            CK_RV rv = member_run(member, frame, session, deadline);
+            if (rv == RV_DEADLINE)
+                member_event(member, HEALTH_TRANSPORT, rv);
+        }
+        lock_take(&member->pool->lock);
+        free_locked(member->pool, session);
+        lock_drop(&member->pool->lock);
+        session = next;
+    }
+}
+
+uint64_t pool_oldest_call(struct member_pool *pool)
+{
+    uint64_t oldest = 0;
+    lock_take(&pool->lock);
+    for (struct real_session *session = pool->all; session; session = session->all_next) {
+        uint64_t began = atomic_load_explicit(&session->busy_since, memory_order_relaxed);
+        if (began != 0 && (oldest == 0 || began < oldest))
+            oldest = began;
+    }
+    lock_drop(&pool->lock);
+    return oldest;
+}
