@@ -1,0 +1,175 @@
+#include "router/group.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "call/names.h"
+#include "call/rv.h"
+#include "router/instances.h"
+#include "router/route.h"
+#include "router/verdict.h"
+
+static CK_RV prove(void *ctx, struct member *member, uint64_t deadline)
+{
+    struct group *group = ctx;
+    return group->hooks.prove ? group->hooks.prove(group->hooks.ctx, member, deadline) : CKR_OK;
+}
+
+static CK_RV catch_up(void *ctx, struct member *member)
+{
+    struct group *group = ctx;
+    return group->hooks.catch_up ? group->hooks.catch_up(group->hooks.ctx, member) : CKR_OK;
+}
+
+static void changed(void *ctx, struct member *member, enum health_state from, enum health_state to,
+                    CK_RV cause)
+{
+    struct group *group = ctx;
+    struct name_buf buf;
+    atomic_fetch_add(&group->changes, 1);
+    thread_wake(&group->changes, INT32_MAX);
+    bool bad = to == HEALTH_DOWN || to == HEALTH_PIN_MISMATCH || to == HEALTH_MISFIT;
+    log_event(bad ? LOG_WARN : LOG_INFO, "member-state", "group=%s member=%s from=%s to=%s cause=%s",
+              group->config->name, member->config->name, health_name(from), health_name(to),
+              cause == CKR_OK ? "-" : route_rv_name(cause, &buf));
+}
+
+CK_RV group_new(const struct config_group *config, struct instances *instances, struct group **ret)
+{
+    struct group *group = mem_new(1, sizeof(*group));
+    if (!group)
+        return CKR_HOST_MEMORY;
+    group->config = config;
+    for (unsigned i = 0; i < CONFIG_MEMBERS_MAX; i++)
+        atomic_store(&group->lag[i], GROUP_LAG_UNKNOWN);
+    CK_RV rv = signon_init(&group->signon);
+    group->catalog = catalog_new((unsigned)config->member_count);
+    if (!group->catalog)
+        rv = CKR_HOST_MEMORY;
+    struct member_hooks hooks = {.ctx = group, .prove = prove, .catch_up = catch_up, .changed = changed};
+    for (unsigned i = 0; rv == CKR_OK && i < config->member_count; i++) {
+        struct instance *instance = instances_get(instances, &config->member[i]);
+        group->member[i] = instance ? member_new(config, i, instance, &group->signon, &hooks) : NULL;
+        if (!group->member[i])
+            rv = CKR_HOST_MEMORY;
+        else
+            group->count++;
+    }
+    if (rv != CKR_OK) {
+        group_free(group);
+        return rv;
+    }
+    *ret = group;
+    return CKR_OK;
+}
+
+CK_RV group_start(struct group *group, const struct group_hooks *hooks)
+{
+    group->hooks = *hooks;
+    CK_RV rv = CKR_OK;
+    for (unsigned i = 0; rv == CKR_OK && i < group->count; i++)
+        rv = member_start(group->member[i]);
+    return rv;
+}
+
+bool group_stop(struct group *group, uint64_t deadline)
+{
+    bool ended = true;
+    for (unsigned i = 0; i < group->count; i++)
+        ended = member_stop(group->member[i], deadline) && ended;
+    return ended;
+}
+
+void group_free(struct group *group)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        member_free(group->member[i]);
+    catalog_free(group->catalog);
+    signon_end(&group->signon);
+    mem_free(group);
+}
+
+void group_wait_first(struct group *group, uint64_t deadline)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        (void)member_wait_first(group->member[i], deadline);
+}
+
+bool group_wait(struct group *group, uint32_t seen, uint64_t deadline)
+{
+    return atomic_load(&group->changes) != seen || thread_wait(&group->changes, seen, deadline);
+}
+
+bool group_logged_in(struct group *group)
+{
+    return atomic_load_explicit(&group->signon.generation, memory_order_acquire) != 0;
+}
+
+bool group_present(const struct group *group)
+{
+    for (unsigned i = 0; i < group->count; i++) {
+        enum health_state state = member_state(group->member[i]);
+        if (health_usable(state) || state == HEALTH_CATCHING_UP)
+            return true;
+    }
+    return false;
+}
+
+/* The members, best first: usable ones, then what might come back. */
+static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_MAX])
+{
+    unsigned count = 0;
+    for (int round = 0; round < 2; round++)
+        for (unsigned i = 0; i < group->count; i++) {
+            enum health_state state = member_state(group->member[i]);
+            bool good = health_usable(state) || state == HEALTH_CATCHING_UP;
+            bool later = state == HEALTH_DOWN && member_epoch(group->member[i]) != 0;
+            if (round == 0 ? good : later)
+                order[count++] = i;
+        }
+    return count;
+}
+
+CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+{
+    uint64_t end = clock_after(group->config->call_timeout);
+    unsigned order[CONFIG_MEMBERS_MAX], count = login_order(group, order);
+    CK_RV rv = CKR_TOKEN_NOT_PRESENT;
+    for (unsigned i = 0; i < count; i++) {
+        struct member *member = group->member[order[i]];
+        struct verdict_facts facts = {.fresh_session = true};
+        bool fresh = false;
+        do {
+            uint64_t now = clock_now();
+            uint64_t share = now < end ? now + (end - now) / (count - i) : now;
+            uint32_t epoch = member_epoch(member);
+            rv = member_try_pin(member, user, pin, len, share);
+            fresh = !fresh && (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED);
+            if (fresh)
+                member_lost_sessions(member, epoch);
+        } while (fresh);
+        enum error_class class = verdict_class(rv, &facts);
+        if (class == ERROR_TRANSPORT)
+            member_event(member, HEALTH_TRANSPORT, rv);
+        if (class == ERROR_NONE || class == ERROR_APPLICATION)
+            break;
+    }
+    if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
+        return rv >= RV_INSIDE && rv <= (RV_INSIDE | 0xff) ? CKR_DEVICE_ERROR : rv;
+    uint64_t generation;
+    rv = signon_set(&group->signon, user, pin, len, &generation);
+    for (unsigned i = 0; rv == CKR_OK && i < group->count; i++) {
+        member_event(group->member[i], HEALTH_SIGN_ON, CKR_OK);
+        member_event(group->member[i], HEALTH_NEW_PIN, CKR_OK);
+    }
+    return rv;
+}
+
+void group_logout(struct group *group)
+{
+    signon_clear(&group->signon);
+    uint64_t deadline = clock_after(group->config->call_timeout);
+    for (unsigned i = 0; i < group->count; i++)
+        member_sign_off(group->member[i], deadline);
+}

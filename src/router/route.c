@@ -1,0 +1,377 @@
+#include "router/route.h"
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "call/rv.h"
+#include "router/pick.h"
+
+#define FULL_FOR (1 * NS_PER_S)
+#define SHARE_PATIENCE \
+    8 /* an attempt may take that many times the usual latency, whatever its share of the deadline */
+
+/* What the loop knows so far. */
+struct walk {
+    uint64_t tried, ambiguous;
+    unsigned classes; /* bits 1 << error_class */
+    CK_RV common;
+    bool alike, waited;
+};
+
+void route_init(struct route *route, struct frame *frame, enum work_class work, uint64_t deadline)
+{
+    *route = (struct route){
+        .frame = frame, .work = work, .mech = CK_UNAVAILABLE_INFORMATION, .deadline = deadline, .only = -1};
+}
+
+static uint32_t random_cheap(void)
+{
+    static _Thread_local uint32_t state;
+    if (state == 0)
+        state = (uint32_t)clock_now() | 1;
+    state ^= state << 13;
+    state ^= state >> 17;
+    state ^= state << 5;
+    return state;
+}
+
+static uint64_t bit(unsigned i)
+{
+    return UINT64_C(1) << i;
+}
+
+/* May it be asked at all, health aside? */
+static bool eligible(const struct route *route, const struct walk *walk, const struct member *member)
+{
+    unsigned i = member->index;
+    if ((walk->tried | route->avoid) & bit(i) || (route->only >= 0 && (unsigned)route->only != i))
+        return false;
+    for (unsigned k = 0; k < 2; k++)
+        if (route->key[k] && route->key[k]->pinned >= 0 && (unsigned)route->key[k]->pinned != i)
+            return false;
+    return route->mech == CK_UNAVAILABLE_INFORMATION || member_mechanism(member, route->mech);
+}
+
+static struct candidate candidate_of(struct group *group, const struct route *route, const struct walk *walk,
+                                     struct member *member, uint64_t now)
+{
+    const struct latency *latency = &member->latency;
+    (void)group;
+    return (struct candidate){
+        .usable = health_usable(member_state(member)) && eligible(route, walk, member),
+        .tier = member->config->tier,
+        .weight = member->config->weight *
+                  health_ramp(atomic_load_explicit(&member->slow_from, memory_order_relaxed), now),
+        .ewma = (double)atomic_load_explicit(&latency->work[route->work].ewma, memory_order_relaxed),
+        .outstanding = atomic_load_explicit(&latency->outstanding, memory_order_relaxed),
+        .probing = atomic_load_explicit(&latency->work[route->work].probing, memory_order_relaxed) > 0,
+        .full = atomic_load_explicit(&latency->full_until, memory_order_relaxed) > now,
+    };
+}
+
+static int choose(struct group *group, const struct route *route, const struct walk *walk, uint64_t now,
+                  unsigned *ret_usable)
+{
+    struct candidate candidate[CONFIG_MEMBERS_MAX];
+    *ret_usable = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        candidate[i] = candidate_of(group, route, walk, group->member[i], now);
+        *ret_usable += candidate[i].usable;
+    }
+    return pick_member(candidate, group->count, random_cheap());
+}
+
+/* Somebody is on the way up who could do it. */
+static bool somebody_comes(struct group *group, const struct route *route, const struct walk *walk)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        if (member_state(group->member[i]) == HEALTH_CATCHING_UP && eligible(route, walk, group->member[i]))
+            return true;
+    return false;
+}
+
+/* Nobody is up: the least recently failed one is tried anyway, if it was ever there. */
+static int choose_in_panic(struct group *group, const struct route *route, const struct walk *walk)
+{
+    int best = PICK_NONE;
+    uint64_t best_at = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *member = group->member[i];
+        if (member_state(member) != HEALTH_DOWN || member_epoch(member) == 0 ||
+            !eligible(route, walk, member))
+            continue;
+        member_probe_soon(member);
+        uint64_t at = atomic_load(&member->failed_at);
+        if (best == PICK_NONE || at < best_at) {
+            best = (int)i;
+            best_at = at;
+        }
+    }
+    return best;
+}
+
+/* How long this attempt may take, so that the others still have their turn inside the call's deadline. */
+static uint64_t share_of(const struct route *route, const struct member *member, unsigned usable,
+                         uint64_t now)
+{
+    if (route->deadline == CLOCK_NEVER || now >= route->deadline || usable <= 1)
+        return route->deadline;
+    uint64_t left = route->deadline - now;
+    uint64_t share = left / usable;
+    uint64_t patience =
+        SHARE_PATIENCE * atomic_load_explicit(&member->latency.work[route->work].ewma, memory_order_relaxed);
+    if (patience > share)
+        share = patience < left ? patience : left;
+    return now + share;
+}
+
+static CK_RV fill_handles(struct group *group, struct route *route, struct member *member, uint32_t epoch,
+                          uint64_t deadline)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        if (!route->key[k])
+            continue;
+        struct object *base = object_base(route->key[k]);
+        if (object_replica(base, member->index, epoch, &route->frame->key[k]))
+            continue;
+        CK_RV rv = group->hooks.resolve(group->hooks.ctx, base, member, deadline, &route->frame->key[k]);
+        if (rv != CKR_OK)
+            return rv;
+    }
+    return CKR_OK;
+}
+
+static CK_RV run_in_session(struct route *route, struct member *member, uint64_t deadline)
+{
+    if (route->kept)
+        return member_call_kept(member, route->frame, deadline);
+    if (!route->hold)
+        return member_call(member, route->frame, deadline);
+    struct real_session *session = NULL;
+    CK_RV rv = member_session_take(member, deadline, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = member_run(member, route->frame, session, deadline);
+    if (rv == CKR_OK)
+        route->session = session;
+    else
+        member_session_end(member, session, rv);
+    return rv;
+}
+
+static CK_RV attempt(struct group *group, struct route *route, struct member *member, uint64_t deadline)
+{
+    CK_RV rv = CKR_OK;
+    if (!atomic_load_explicit(&member->signed_in, memory_order_acquire))
+        rv = member_sign_on(member, deadline);
+    uint32_t epoch = member_epoch(member);
+    if (rv == CKR_OK)
+        rv = fill_handles(group, route, member, epoch, deadline);
+    if (rv != CKR_OK)
+        return rv;
+    route->member = member;
+    route->epoch = epoch;
+    route->frame->out_len = 0;
+    uint64_t began = clock_now();
+    latency_begin(&member->latency, route->work);
+    rv = run_in_session(route, member, deadline);
+    latency_end(&member->latency, route->work, began, clock_now(), rv == CKR_OK || rv == RV_DEADLINE);
+    atomic_fetch_add_explicit(&member->calls, 1, memory_order_relaxed);
+    return rv;
+}
+
+static void drop_handles(struct route *route, const struct member *member)
+{
+    for (unsigned k = 0; k < 2; k++)
+        if (route->key[k])
+            object_drop_replica(object_base(route->key[k]), member->index);
+}
+
+/* What is learnt about the member from a failure that goes on elsewhere. */
+static void note_failure(struct member *member, enum error_class class, CK_RV rv)
+{
+    atomic_fetch_add_explicit(&member->failures, 1, memory_order_relaxed);
+    if (class == ERROR_TRANSPORT || class == ERROR_SESSION_LOST)
+        member_event(member, HEALTH_TRANSPORT, rv);
+    if (class == ERROR_STALE_HANDLE)
+        member_event(member, HEALTH_BLAMED, rv);
+    if (class == ERROR_FULL)
+        atomic_store(&member->latency.full_until, clock_after(FULL_FOR));
+}
+
+static void blame(struct group *group, uint64_t who, CK_RV rv)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        if (who & bit(i))
+            member_event(group->member[i], HEALTH_BLAMED, rv);
+}
+
+/* All attempts on one member. Returns its last answer, its class in *ret_class. */
+static CK_RV try_member(struct group *group, struct route *route, struct member *member, uint64_t deadline,
+                        enum error_class *ret_class)
+{
+    struct verdict_facts facts = {.logged_in = group_logged_in(group),
+                                  .needs_handles = route->key[0] || route->key[1]};
+    for (;;) {
+        uint32_t epoch = member_epoch(member);
+        route->attempts++;
+        CK_RV rv = attempt(group, route, member, deadline);
+        if (rv == RV_GONE) {
+            *ret_class = ERROR_APPLICATION;
+            return rv;
+        }
+        *ret_class = verdict_class(rv, &facts);
+        if (rv == RV_DEADLINE) {
+            /* The lane has the frame; its inputs are cloned for the next one. */
+            struct frame *clone = frame_clone(route->frame, 0);
+            if (!clone) {
+                *ret_class = ERROR_APPLICATION;
+                return CKR_HOST_MEMORY;
+            }
+            frame_unref(route->frame);
+            route->frame = clone;
+        }
+        enum verdict verdict = verdict_of(*ret_class, &facts);
+        if (verdict == VERDICT_RENEW_SESSION) {
+            facts.fresh_session = true;
+            member_lost_sessions(member, epoch);
+        } else if (verdict == VERDICT_RENEW_HANDLE) {
+            facts.fresh_handle = true;
+            drop_handles(route, member);
+        } else {
+            return rv;
+        }
+    }
+}
+
+static void tell(struct group *group, const struct route *route, const struct member *member, CK_RV rv,
+                 enum error_class class)
+{
+    struct name_buf buf;
+    log_event(LOG_INFO, "call-moved", "group=%s call=%s member=%s answer=%s class=%s", group->config->name,
+              verb_name(route->frame->verb, route->frame->kind), member->config->name,
+              route_rv_name(rv, &buf), error_class_name(class));
+}
+
+static CK_RV finish(struct group *group, const struct route *route, const struct walk *walk)
+{
+    bool known = route->mech == CK_UNAVAILABLE_INFORMATION, connected = false;
+    for (unsigned i = 0; i < group->count && !known; i++) {
+        known = member_mechanism(group->member[i], route->mech);
+        connected = connected || atomic_load(&group->member[i]->mechanisms);
+    }
+    known = known || !connected;
+    CK_RV rv = known ? verdict_final(walk->classes, walk->alike, walk->common) : CKR_MECHANISM_INVALID;
+    struct name_buf buf;
+    if (rv == CKR_DEVICE_ERROR || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_DEVICE_MEMORY) {
+        atomic_fetch_add_explicit(&group->errors, 1, memory_order_relaxed);
+        log_event(LOG_ERROR, "call-failed", "group=%s call=%s answer=%s attempts=%u", group->config->name,
+                  verb_name(route->frame->verb, route->frame->kind), route_rv_name(rv, &buf),
+                  route->attempts);
+    }
+    return rv;
+}
+
+/* Was the call surely not executed there? */
+static bool surely_not_done(enum error_class class, CK_RV rv)
+{
+    return class == ERROR_UNABLE || class == ERROR_FULL || rv == RV_STUCK ||
+           rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == CKR_TOKEN_NOT_PRESENT ||
+           rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
+}
+
+/* Who is next: a usable one; else one that comes up in time; else whoever failed longest ago. */
+static int next_member(struct group *group, const struct route *route, struct walk *walk,
+                       unsigned *ret_usable)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&group->changes);
+        int i = choose(group, route, walk, clock_now(), ret_usable);
+        if (i != PICK_NONE)
+            return i;
+        if (!somebody_comes(group, route, walk))
+            return choose_in_panic(group, route, walk);
+        if (!group_wait(group, seen, route->deadline))
+            return PICK_NONE;
+    }
+}
+
+CK_RV route_run(struct group *group, struct route *route)
+{
+    struct walk walk = {.alike = true, .common = CKR_OK};
+    lock_assert_none();
+    budget_earn(&group->budget);
+    atomic_fetch_add_explicit(&group->calls, 1, memory_order_relaxed);
+    for (;;) {
+        unsigned usable = 0;
+        int i = next_member(group, route, &walk, &usable);
+        if (i == PICK_NONE || (walk.tried != 0 && clock_now() >= route->deadline))
+            return finish(group, route, &walk);
+        struct member *member = group->member[i];
+        uint64_t deadline = share_of(route, member, usable, clock_now());
+        enum error_class class;
+        CK_RV rv = try_member(group, route, member, deadline, &class);
+        if (class == ERROR_NONE || class == ERROR_APPLICATION) {
+            member_event(member, HEALTH_WORKED, CKR_OK);
+            if (walk.ambiguous && class == ERROR_NONE)
+                blame(group, walk.ambiguous, walk.common);
+            return rv;
+        }
+        walk.alike = walk.alike && (walk.classes == 0 || walk.common == rv);
+        walk.common = rv;
+        walk.classes |= 1u << class;
+        walk.tried |= bit(member->index);
+        note_failure(member, class, rv);
+        tell(group, route, member, rv, class);
+        if (class == ERROR_AMBIGUOUS) {
+            walk.ambiguous |= bit(member->index);
+            if (!budget_spend(&group->budget, clock_now()))
+                return rv;
+        }
+        if (route->once && !surely_not_done(class, rv)) {
+            atomic_fetch_add_explicit(&group->errors, 1, memory_order_relaxed);
+            return CKR_DEVICE_ERROR;
+        }
+    }
+}
+
+CK_RV route_continue(struct group *group, struct member *member, struct real_session *session,
+                     struct frame *frame, uint64_t deadline, enum error_class *ret_class)
+{
+    struct verdict_facts facts = {.logged_in = group_logged_in(group), .needs_handles = true};
+    uint32_t epoch = session->epoch;
+    CK_RV rv = member_run(member, frame, session, deadline);
+    *ret_class = verdict_class(rv, &facts);
+    if (*ret_class == ERROR_NONE || *ret_class == ERROR_APPLICATION)
+        return rv;
+    member_session_end(member, session, rv);
+    if (*ret_class == ERROR_SESSION_LOST)
+        member_lost_sessions(member, epoch);
+    else
+        note_failure(member, *ret_class, rv);
+    return rv;
+}
+
+const char *route_rv_name(CK_RV rv, struct name_buf *buf)
+{
+    switch (rv) {
+    case RV_DEADLINE:
+        return "deadline";
+    case RV_STUCK:
+        return "lanes-stuck";
+    case RV_NO_MEMBER:
+        return "no-member";
+    case RV_PIN_REFUSED:
+        return "pin-refused";
+    case RV_NOT_HERE:
+        return "no-replica";
+    case RV_NO_MECHANISM:
+        return "no-mechanism";
+    case RV_MISFIT:
+        return "misfit";
+    case RV_GONE:
+        return "destroyed";
+    default:
+        return name_rv(rv, buf);
+    }
+}
