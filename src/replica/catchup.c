@@ -1,0 +1,199 @@
+#include "replica/catchup.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "call/names.h"
+#include "call/rv.h"
+#include "replica/replica.h"
+#include "replica/seal.h"
+#include "router/route.h"
+
+#define LEASE_SECONDS 30
+#define LEASE_POLL    (50 * NS_PER_MS)
+
+struct walk {
+    struct managed *managed;
+    struct member *member;
+    char lease[96];
+    uint64_t done; /* up to here applied in order */
+    bool gap;      /* one is left to its writer in this process: the mark stays before it */
+    CK_RV rv;
+    unsigned applied;
+    uint64_t renewed;
+};
+
+CK_RV catchup_lag(struct managed *managed, const struct member *member, uint64_t *ret)
+{
+    struct vault_member row;
+    uint64_t head = 0;
+    if (vault_head(managed->vault, &head) != 0)
+        return CKR_DEVICE_ERROR;
+    if (vault_member_get(managed->vault, member->config->name, &row) != 0)
+        row.synced_seq = 0;
+    *ret = head > row.synced_seq ? head - row.synced_seq : 0;
+    return CKR_OK;
+}
+
+/* How a record that another writer is just placing is told from one that was left behind. */
+enum writing { WRITING_NOT, WRITING_HERE, WRITING_ELSEWHERE };
+
+static enum writing being_written(struct managed *managed, uint64_t seq)
+{
+    char name[48], probe[80];
+    bool got = false;
+    snprintf(name, sizeof(name), "write:%llu", (unsigned long long)seq);
+    snprintf(probe, sizeof(probe), "%s.catchup", managed->owner);
+    if (vault_lease(managed->vault, name, probe, 1, &got) != 0)
+        return WRITING_ELSEWHERE;
+    if (got) {
+        (void)!vault_lease_drop(managed->vault, name, probe);
+        return WRITING_NOT;
+    }
+    if (vault_lease(managed->vault, name, managed->owner, LEASE_SECONDS, &got) == 0 && got)
+        return WRITING_HERE;
+    return WRITING_ELSEWHERE;
+}
+
+static size_t twins_of(struct managed *managed, const struct record *record)
+{
+    struct object *object = NULL;
+    size_t twins = 0;
+    if (record->wrap == WRAP_NONE && managed_object(managed, record, &object) == CKR_OK)
+        twins = catalog_twins(managed->group->catalog, object);
+    object_unref(object);
+    return twins;
+}
+
+CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct record *record)
+{
+    CK_RV rv = seal_check(managed, &remote, record, remote.deadline);
+    if (rv != CKR_OK)
+        return rv;
+    if (record->wrap == WRAP_PINNED)
+        return CKR_OK;
+    if (record->state != RECORD_LIVE)
+        return replica_remove(managed, remote, record, twins_of(managed, record));
+    AUTO(object_unref) struct object *object = catalog_by_uuid(managed->group->catalog, record->uuid);
+    CK_OBJECT_HANDLE handle;
+    if (object && !catalog_make_begin(managed->group->catalog, object, remote.member->index, remote.deadline))
+        return CKR_OK;
+    uint32_t epoch = member_epoch(remote.member);
+    rv = replica_ensure(managed, remote, record, object, &handle);
+    if (rv == CKR_OK && object)
+        object_set_replica(object, remote.member->index, epoch, handle);
+    if (object)
+        catalog_make_end(managed->group->catalog, object, remote.member->index);
+    return rv;
+}
+
+static bool is_the_records_fault(CK_RV rv)
+{
+    struct verdict_facts facts = {.logged_in = true, .needs_handles = true};
+    enum error_class class = verdict_class(rv, &facts);
+    return rv == RV_GONE || class == ERROR_APPLICATION;
+}
+
+static void renew_lease(struct walk *walk)
+{
+    bool got;
+    if (clock_now() < walk->renewed + LEASE_SECONDS * NS_PER_S / 3)
+        return;
+    walk->renewed = clock_now();
+    (void)!vault_lease(walk->managed->vault, walk->lease, walk->managed->owner, LEASE_SECONDS, &got);
+}
+
+static bool apply(const struct record *record, void *ctx)
+{
+    struct walk *walk = ctx;
+    struct managed *managed = walk->managed;
+    const char *name = walk->member->config->name;
+    bool applied = false;
+    renew_lease(walk);
+    if (vault_is_applied(managed->vault, name, record->seq, &applied) != 0) {
+        walk->rv = CKR_DEVICE_ERROR;
+        return false;
+    }
+    enum writing writing = applied || record->state != RECORD_LIVE ? WRITING_NOT : being_written(managed, record->seq);
+    while (writing == WRITING_ELSEWHERE) {
+        clock_sleep_until(clock_after(LEASE_POLL));
+        writing = being_written(managed, record->seq);
+    }
+    if (writing == WRITING_HERE) {
+        walk->gap = true;
+        return true;
+    }
+    if (!applied) {
+        struct remote remote = {walk->member, clock_after(managed->group->config->call_timeout)};
+        CK_RV rv = catchup_apply(managed, remote, record);
+        struct name_buf buf;
+        if (rv != CKR_OK && !is_the_records_fault(rv)) {
+            walk->rv = rv;
+            return false;
+        }
+        if (rv != CKR_OK)
+            log_event(LOG_ERROR, "record-not-applied", "group=%s member=%s seq=%llu answer=%s",
+                      managed->group->config->name, name, (unsigned long long)record->seq, route_rv_name(rv, &buf));
+        walk->applied++;
+    }
+    if (walk->gap)
+        (void)!vault_applied(managed->vault, record->seq, &name, 1);
+    else
+        walk->done = record->seq;
+    return true;
+}
+
+static CK_RV run(struct walk *walk)
+{
+    struct managed *managed = walk->managed;
+    for (;;) {
+        uint64_t head = 0;
+        struct vault_member row;
+        if (vault_head(managed->vault, &head) != 0 ||
+            vault_member_get(managed->vault, walk->member->config->name, &row) != 0)
+            return CKR_DEVICE_ERROR;
+        if (row.synced_seq >= head || walk->gap)
+            return CKR_OK;
+        walk->done = row.synced_seq;
+        int r = vault_each(managed->vault, row.synced_seq, apply, walk);
+        if (walk->rv == CKR_OK && r == 0 && !walk->gap && walk->done < head)
+            walk->done = head;
+        if (walk->done > row.synced_seq && vault_caught_up(managed->vault, walk->member->config->name, walk->done) != 0)
+            return CKR_DEVICE_ERROR;
+        if (walk->rv != CKR_OK || r != 0)
+            return walk->rv != CKR_OK ? walk->rv : CKR_DEVICE_ERROR;
+    }
+}
+
+CK_RV catchup_member(struct managed *managed, struct member *member)
+{
+    struct walk walk = {.managed = managed, .member = member, .rv = CKR_OK};
+    uint64_t lag = 0;
+    CK_RV rv = catchup_lag(managed, member, &lag);
+    if (rv != CKR_OK || lag == 0)
+        return rv;
+    snprintf(walk.lease, sizeof(walk.lease), "catchup:%s", member->config->name);
+    bool got = false;
+    uint64_t until = clock_after(LEASE_SECONDS * NS_PER_S);
+    while (vault_lease(managed->vault, walk.lease, managed->owner, LEASE_SECONDS, &got) == 0 && !got) {
+        /* Another process is at it: it is this one's work too. */
+        if (catchup_lag(managed, member, &lag) == CKR_OK && lag == 0)
+            return CKR_OK;
+        if (clock_now() > until)
+            return RV_DEADLINE;
+        clock_sleep_until(clock_after(LEASE_POLL));
+    }
+    if (!got)
+        return CKR_DEVICE_ERROR;
+    walk.renewed = clock_now();
+    log_event(LOG_INFO, "catch-up-begins", "group=%s member=%s records=%llu", managed->group->config->name,
+              member->config->name, (unsigned long long)lag);
+    rv = run(&walk);
+    (void)!vault_lease_drop(managed->vault, walk.lease, managed->owner);
+    struct name_buf buf;
+    log_event(rv == CKR_OK ? LOG_INFO : LOG_WARN, "catch-up-ends", "group=%s member=%s applied=%u answer=%s",
+              managed->group->config->name, member->config->name, walk.applied, route_rv_name(rv, &buf));
+    return rv;
+}

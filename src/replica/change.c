@@ -1,0 +1,159 @@
+#include "replica/change.h"
+
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "call/rv.h"
+#include "replica/create.h"
+#include "replica/place.h"
+#include "replica/seal.h"
+#include "replica/template.h"
+#include "router/route.h"
+
+static CK_RV set_on_one(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                        uint64_t deadline, struct remote *ret_remote, CK_OBJECT_HANDLE *ret_handle)
+{
+    struct frame *frame = frame_new(VERB_SET_ATTRIBUTES, frame_room_templ(templ, count), 0);
+    if (!frame)
+        return CKR_HOST_MEMORY;
+    frame_set_templ(frame, 0, templ, count);
+    struct route route;
+    route_init(&route, frame, WORK_OBJECT, deadline);
+    route.key[0] = object;
+    CK_RV rv = route_run(managed->group, &route);
+    if (rv == CKR_OK) {
+        *ret_remote = (struct remote){route.member, deadline};
+        *ret_handle = route.frame->key[0];
+    }
+    frame_unref(route.frame);
+    return rv;
+}
+
+/* What is there now is what was asked for. */
+static CK_RV read_back(struct remote remote, CK_OBJECT_HANDLE handle, const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    struct attrs there = {0};
+    CK_RV rv = CKR_OK;
+    for (CK_ULONG i = 0; i < count && rv == CKR_OK; i++) {
+        rv = remote_get(remote, handle, &templ[i].type, 1, &there);
+        if (rv == CKR_OK && attrs_get(&there, templ[i].type) && !attrs_match(&there, &templ[i], 1))
+            rv = CKR_DEVICE_ERROR;
+    }
+    attrs_free(&there);
+    return rv;
+}
+
+/* What members do not keep for us is judged here; the rest is theirs. `own`: the part of the template that goes to a member. */
+static CK_RV judge(const struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count, struct attrs *own)
+{
+    static const CK_ATTRIBUTE_TYPE fixed_here[] = {CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_TOKEN, CKA_PRIVATE};
+    if (!attrs_bool(&object->attrs, CKA_MODIFIABLE, true))
+        return CKR_ACTION_PROHIBITED;
+    for (size_t i = 0; i < ARRAY_LEN(fixed_here); i++)
+        if (template_get(templ, count, fixed_here[i]))
+            return CKR_ATTRIBUTE_READ_ONLY;
+    if (template_bool(templ, count, CKA_EXTRACTABLE, false) && !attrs_bool(&object->attrs, CKA_EXTRACTABLE, true))
+        return CKR_ATTRIBUTE_READ_ONLY;
+    return attrs_merge(own, templ, count);
+}
+
+CK_RV change_object(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    uint64_t deadline = clock_after(managed->group->config->call_timeout);
+    struct attrs own = {0};
+    struct remote remote;
+    CK_OBJECT_HANDLE handle;
+    CK_RV rv = judge(object, templ, count, &own);
+    if (rv == CKR_OK && own.count > 0)
+        rv = set_on_one(managed, object, own.item, own.count, deadline, &remote, &handle);
+    if (rv == CKR_OK && own.count > 0)
+        rv = read_back(remote, handle, own.item, own.count);
+    while (rv == CKR_OK) {
+        struct record record = {0};
+        struct attrs attrs = {0};
+        rv = managed_record(managed, NULL, object, deadline, &record);
+        if (rv == CKR_OK)
+            rv = attrs_merge(&record.attrs, templ, count);
+        if (rv == CKR_OK)
+            rv = attrs_copy(&attrs, &record.attrs);
+        record.version++;
+        if (rv == CKR_OK)
+            rv = seal_write(managed, &record, deadline);
+        if (rv == CKR_OK) {
+            catalog_set_attrs(managed->group->catalog, object, &attrs, record.seq, record.version);
+            rv = place_record(managed, &record, object, managed->group->config->min_copies, deadline);
+            attrs_free(&own);
+            return rv;
+        }
+        attrs_free(&attrs);
+        record_end(&record);
+        if (rv == RV_GONE && clock_now() < deadline && !atomic_load(&object->gone))
+            rv = CKR_OK; /* changed by another process meanwhile: once more on top of that */
+    }
+    attrs_free(&own);
+    return rv;
+}
+
+static CK_RV copy_record(struct managed *managed, struct object *object, struct making *making, uint64_t deadline)
+{
+    struct record source = {0};
+    CK_RV rv = managed_record(managed, NULL, object, deadline, &source);
+    if (rv == CKR_OK && record_copy(&making->record, &source) != 0)
+        rv = CKR_HOST_MEMORY;
+    record_end(&source);
+    if (rv == CKR_OK)
+        rv = RAND_bytes(making->record.uuid, UUID_LEN) == 1 ? CKR_OK : CKR_FUNCTION_FAILED;
+    making->record.version = 1;
+    making->record.created = clock_wall();
+    attrs_free(&making->record.attrs);
+    return rv == CKR_OK ? attrs_copy(&making->record.attrs, &making->attrs) : rv;
+}
+
+/* The new object's attributes: the source's, with what was asked. */
+static CK_RV copy_attrs(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                        struct attrs *ret)
+{
+    CK_RV rv = catalog_attrs(managed->group->catalog, object, ret);
+    if (rv == CKR_OK)
+        rv = attrs_merge(ret, templ, count);
+    return rv == CKR_OK ? attrs_set_bool(ret, CKA_TOKEN, true) : rv;
+}
+
+CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                  CK_OBJECT_HANDLE *ret)
+{
+    uint64_t deadline = clock_after(managed->group->config->call_timeout);
+    struct attrs asked = {0};
+    CK_RV rv = template_tryout(templ, count, false, &asked);
+    struct frame *frame = rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(asked.item, asked.count), 0) : NULL;
+    if (!frame) {
+        attrs_free(&asked);
+        return rv == CKR_OK ? CKR_HOST_MEMORY : rv;
+    }
+    frame_set_templ(frame, 0, asked.item, asked.count);
+    attrs_free(&asked);
+    struct route route;
+    route_init(&route, frame, WORK_OBJECT, deadline);
+    route.key[0] = object;
+    route.kept = true;
+    rv = route_run(managed->group, &route);
+    struct making making = {.asked = templ, .count = count, .token = true, .real = route.frame->made[0]};
+    frame_unref(route.frame);
+    if (rv != CKR_OK)
+        return rv;
+    struct remote remote = {route.member, deadline};
+    struct object *base = object_base(object);
+    if (base->token) {
+        rv = copy_attrs(managed, object, templ, count, &making.attrs);
+        if (rv == CKR_OK)
+            rv = copy_record(managed, base, &making, deadline);
+    } else {
+        rv = making_describe(managed, remote, &making, NULL);
+    }
+    (void)!remote_destroy(remote, making.real);
+    if (rv == CKR_OK)
+        rv = making_place(managed, &making, 0, ret);
+    making_end(&making);
+    return rv;
+}

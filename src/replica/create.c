@@ -1,0 +1,234 @@
+#include "replica/create.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "call/names.h"
+#include "call/rv.h"
+#include "replica/destroy.h"
+#include "replica/place.h"
+#include "replica/proof.h"
+#include "replica/public.h"
+#include "replica/seal.h"
+#include "replica/template.h"
+#include "replica/wrap.h"
+#include "router/route.h"
+
+void making_end(struct making *making)
+{
+    attrs_free(&making->attrs);
+    record_end(&making->record);
+}
+
+static bool is_secret(CK_OBJECT_CLASS class)
+{
+    return class == CKO_SECRET_KEY || class == CKO_PRIVATE_KEY;
+}
+
+static CK_RV read_attrs(struct remote remote, struct making *making, bool managed)
+{
+    static const CK_ATTRIBUTE_TYPE kind[] = {CKA_CLASS, CKA_KEY_TYPE, CKA_CERTIFICATE_TYPE};
+    struct attrs first = {0};
+    CK_RV rv = remote_get(remote, making->real, kind, ARRAY_LEN(kind), &first);
+    CK_OBJECT_CLASS class = attrs_ulong(&first, CKA_CLASS, CKO_DATA);
+    CK_ULONG subtype = attrs_ulong(&first, class == CKO_CERTIFICATE ? CKA_CERTIFICATE_TYPE : CKA_KEY_TYPE, 0);
+    attrs_free(&first);
+    if (rv != CKR_OK)
+        return rv;
+    size_t count = 0;
+    const CK_ATTRIBUTE_TYPE *type = attrs_of_class(class, subtype, &count);
+    rv = remote_get(remote, making->real, type, count, &making->attrs);
+    return rv == CKR_OK ? template_logical(making->asked, making->count, making->token, managed, &making->attrs) : rv;
+}
+
+static CK_RV find_public_part(struct making *making, const struct attrs *public_attrs, struct attrs *ret)
+{
+    if (public_attrs)
+        return public_part(public_attrs, ret);
+    struct attrs given = {0};
+    CK_RV rv = attrs_copy(&given, &making->attrs);
+    if (rv == CKR_OK)
+        rv = attrs_merge(&given, making->asked, making->count);
+    if (rv == CKR_OK)
+        rv = public_of_private(&given, ret);
+    attrs_free(&given);
+    return rv;
+}
+
+CK_RV making_describe(struct managed *managed, struct remote remote, struct making *making, const struct attrs *public_attrs)
+{
+    CK_RV rv = read_attrs(remote, making, true);
+    if (rv != CKR_OK || !making->token)
+        return rv;
+    struct record *record = &making->record;
+    CK_OBJECT_CLASS class = attrs_ulong(&making->attrs, CKA_CLASS, CKO_DATA);
+    if (RAND_bytes(record->uuid, UUID_LEN) != 1)
+        return CKR_FUNCTION_FAILED;
+    record->version = 1;
+    record->state = RECORD_LIVE;
+    record->created = clock_wall();
+    rv = attrs_copy(&record->attrs, &making->attrs);
+    if (rv == CKR_OK && class == CKO_PRIVATE_KEY)
+        rv = find_public_part(making, public_attrs, &record->public_part);
+    if (rv == CKR_OK && is_secret(class))
+        rv = wrap_key(managed, remote, making->real, record);
+    if (rv == CKR_OK)
+        rv = proof_make(remote, making->real, record);
+    return rv;
+}
+
+CK_RV making_place(struct managed *managed, struct making *making, unsigned flags, CK_OBJECT_HANDLE *ret)
+{
+    struct group *group = managed->group;
+    struct record *record = &making->record;
+    uint64_t deadline = clock_after(group->config->call_timeout);
+    record->flags = flags;
+    CK_RV rv = seal_write(managed, record, deadline);
+    if (rv != CKR_OK)
+        return rv == RV_GONE ? CKR_FUNCTION_FAILED : rv;
+    AUTO(object_unref) struct object *object = NULL;
+    rv = managed_object(managed, record, &object);
+    if (rv == CKR_OK) {
+        atomic_store(&object->verified, true);
+        rv = catalog_add(group->catalog, object);
+    }
+    if (rv != CKR_OK) {
+        seal_written(managed, record, 0);
+        return rv;
+    }
+    unsigned copies = record->wrap == WRAP_PINNED ? 0 : group->config->min_copies;
+    rv = place_record(managed, record, object, copies, deadline);
+    if (rv != CKR_OK) {
+        log_event(LOG_ERROR, "too-few-copies", "group=%s min-copies=%u what=%s", group->config->name, copies,
+                  "the object was taken back");
+        (void)!destroy_object(managed, object);
+        return rv;
+    }
+    *ret = object->item.handle;
+    return CKR_OK;
+}
+
+CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making, uint32_t session,
+                 CK_OBJECT_HANDLE *ret)
+{
+    AUTO(object_unref) struct object *object = object_new(group->count);
+    if (!object)
+        return CKR_HOST_MEMORY;
+    object_set_attrs(object, &making->attrs);
+    object->session = session;
+    if (!object->token)
+        object->pinned = (int)remote.member->index;
+    object_set_replica(object, remote.member->index, epoch, making->real);
+    CK_RV rv = catalog_add(group->catalog, object);
+    if (rv == CKR_OK)
+        *ret = object->item.handle;
+    return rv;
+}
+
+/* A key that cannot be wrapped: it stays on this member alone, if the configuration allows that. */
+static CK_RV pin_here(struct managed *managed, struct remote remote, struct making *making, CK_RV why)
+{
+    struct name_buf buf;
+    if (managed->group->config->unreplicable != UNREPLICABLE_PIN) {
+        log_event(LOG_WARN, "key-refused", "group=%s answer=%s why=%s", managed->group->config->name, name_rv(why, &buf),
+                  "a key of this type cannot be replicated; unreplicable-keys = refuse");
+        return why;
+    }
+    struct template t;
+    CK_OBJECT_HANDLE published;
+    template_publish(&making->attrs, &t);
+    CK_RV rv = remote_copy(remote, making->real, t.item, t.count, &published);
+    if (rv != CKR_OK)
+        return rv;
+    making->record.wrap = WRAP_PINNED;
+    making->record.proof_kind = PROOF_NONE;
+    snprintf(making->record.pinned_member, sizeof(making->record.pinned_member), "%s", remote.member->config->name);
+    log_event(LOG_WARN, "key-pinned", "group=%s member=%s why=%s", managed->group->config->name,
+              remote.member->config->name, "it lives on this member alone and is lost with it");
+    return CKR_OK;
+}
+
+static CK_RV describe_all(struct managed *managed, struct remote remote, struct creation *creation)
+{
+    const struct attrs *public_attrs = NULL;
+    for (unsigned i = 0; i < creation->makings; i++) {
+        struct making *making = creation->making[i];
+        making_end(making);
+        CK_RV rv = making_describe(managed, remote, making, public_attrs);
+        if (wrap_never(rv) && making->token)
+            rv = pin_here(managed, remote, making, rv);
+        if (rv != CKR_OK)
+            return rv;
+        public_attrs = &making->attrs;
+    }
+    return CKR_OK;
+}
+
+static void drop_tryouts(struct remote remote, struct creation *creation, bool all)
+{
+    for (unsigned i = 0; i < creation->makings; i++)
+        if ((all || creation->making[i]->token) && creation->making[i]->real != CK_INVALID_HANDLE)
+            (void)!remote_destroy(remote, creation->making[i]->real);
+}
+
+/* Elsewhere once more? What the member could not do because it is in trouble. */
+static bool elsewhere(CK_RV rv)
+{
+    struct verdict_facts facts = {.logged_in = true, .needs_handles = true};
+    enum error_class class = verdict_class(rv, &facts);
+    return class != ERROR_NONE && class != ERROR_APPLICATION;
+}
+
+/* Makes the objects as session objects on one member and describes them; on another one if that member fails on the way. */
+static CK_RV try_out(struct managed *managed, struct creation *creation, struct remote *ret_remote, uint32_t *ret_epoch)
+{
+    struct route route;
+    route_init(&route, creation->frame, creation->work, clock_after(creation->timeout));
+    route.kept = true;
+    route.mech = creation->mech;
+    for (;;) {
+        CK_RV rv = route_run(managed->group, &route);
+        creation->frame = route.frame;
+        if (rv != CKR_OK)
+            return rv;
+        *ret_remote = (struct remote){route.member, clock_after(managed->group->config->call_timeout)};
+        *ret_epoch = route.epoch;
+        for (unsigned i = 0; i < creation->makings; i++)
+            creation->making[i]->real = route.frame->made[i];
+        rv = describe_all(managed, *ret_remote, creation);
+        if (rv == CKR_OK)
+            return CKR_OK;
+        drop_tryouts(*ret_remote, creation, true);
+        if (!elsewhere(rv))
+            return rv;
+        route.avoid |= UINT64_C(1) << route.member->index;
+    }
+}
+
+CK_RV create_objects(struct managed *managed, struct creation *creation, CK_OBJECT_HANDLE ret[2])
+{
+    struct remote remote;
+    uint32_t epoch;
+    CK_RV rv = try_out(managed, creation, &remote, &epoch);
+    frame_unref(creation->frame);
+    if (rv != CKR_OK)
+        return rv;
+    CK_OBJECT_HANDLE made[2] = {CK_INVALID_HANDLE, CK_INVALID_HANDLE};
+    for (unsigned i = 0; i < creation->makings && rv == CKR_OK; i++) {
+        struct making *making = creation->making[i];
+        rv = making->token ? making_place(managed, making, creation->flags, &made[i])
+                          : making_keep(managed->group, remote, epoch, making, creation->session, &made[i]);
+    }
+    drop_tryouts(remote, creation, rv != CKR_OK);
+    for (unsigned i = 0; i < creation->makings; i++) {
+        AUTO(object_unref) struct object *object = made[i] ? catalog_ref(managed->group->catalog, made[i]) : NULL;
+        if (rv != CKR_OK && object)
+            (void)!destroy_object(managed, object);
+        else
+            ret[i] = made[i];
+    }
+    return rv;
+}

@@ -1,0 +1,122 @@
+#include "replica/place.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "call/rv.h"
+#include "replica/catchup.h"
+#include "replica/seal.h"
+
+/* Shared by the jobs and by the one who waits; the last one frees it and ends the lease. */
+struct batch {
+    _Atomic uint32_t refs;
+    _Atomic uint32_t steps; /* counts jobs that ended: what the caller waits on */
+    _Atomic uint64_t good, ended;
+    struct managed *managed;
+    struct object *object;
+    struct record record;
+    uint64_t deadline;
+};
+
+struct place_job {
+    struct member_job job;
+    struct batch *batch;
+};
+
+static void batch_unref(struct batch *batch)
+{
+    if (atomic_fetch_sub(&batch->refs, 1) != 1)
+        return;
+    seal_written(batch->managed, &batch->record, atomic_load(&batch->good));
+    object_unref(batch->object);
+    record_end(&batch->record);
+    mem_free(batch);
+}
+
+static CK_RV place_here(struct batch *batch, struct member *member)
+{
+    struct remote remote = {member, batch->deadline};
+    enum health_state state = member_state(member);
+    if (!health_usable(state) && state != HEALTH_CATCHING_UP)
+        return RV_NOT_HERE;
+    CK_RV rv = catchup_apply(batch->managed, remote, &batch->record);
+    CK_OBJECT_HANDLE handle;
+    bool rolled_back = batch->record.state == RECORD_LIVE && batch->object && atomic_load(&batch->object->gone);
+    if (rv == CKR_OK && rolled_back &&
+        object_replica(batch->object, member->index, member_epoch(member), &handle))
+        (void)!remote_destroy(remote, handle);
+    return rv;
+}
+
+static void run_job(struct member_job *job, struct member *member)
+{
+    struct place_job *own = container_of(job, struct place_job, job);
+    struct batch *batch = own->batch;
+    uint64_t bit = UINT64_C(1) << member->index;
+    if (place_here(batch, member) == CKR_OK)
+        atomic_fetch_or(&batch->good, bit);
+    atomic_fetch_or(&batch->ended, bit);
+    atomic_fetch_add(&batch->steps, 1);
+    thread_wake(&batch->steps, INT32_MAX);
+    batch_unref(batch);
+    mem_free(own);
+}
+
+static bool is_target(const struct member *member, bool live)
+{
+    enum health_state state = member_state(member);
+    bool here = health_usable(state) || state == HEALTH_CATCHING_UP;
+    return here && (!live || member->config->tier < 2);
+}
+
+static uint64_t post_jobs(struct batch *batch)
+{
+    uint64_t posted = 0;
+    struct group *group = batch->managed->group;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct place_job *own =
+            is_target(group->member[i], batch->record.state == RECORD_LIVE) ? mem_new(1, sizeof(*own)) : NULL;
+        if (!own)
+            continue;
+        own->batch = batch;
+        own->job.run = run_job;
+        atomic_fetch_add(&batch->refs, 1);
+        posted |= UINT64_C(1) << i;
+        member_post(group->member[i], &own->job);
+    }
+    return posted;
+}
+
+static unsigned bits(uint64_t set)
+{
+    return (unsigned)__builtin_popcountll(set);
+}
+
+CK_RV place_record(struct managed *managed, struct record *record, struct object *object, unsigned copies,
+                   uint64_t deadline)
+{
+    struct batch *batch = mem_new(1, sizeof(*batch));
+    if (!batch) {
+        seal_written(managed, record, 0);
+        return CKR_HOST_MEMORY;
+    }
+    bool live = record->state == RECORD_LIVE;
+    atomic_store(&batch->refs, 1);
+    batch->managed = managed;
+    batch->object = object ? object_ref(object) : NULL;
+    batch->record = *record;
+    batch->deadline = deadline;
+    *record = (struct record){0};
+    uint64_t posted = post_jobs(batch);
+    for (;;) {
+        uint32_t seen = atomic_load(&batch->steps);
+        uint64_t good = atomic_load(&batch->good), ended = atomic_load(&batch->ended);
+        if (ended == posted || (live && copies > 0 && bits(good) >= copies))
+            break;
+        if (!thread_wait(&batch->steps, seen, deadline))
+            break;
+    }
+    CK_RV rv = !live || bits(atomic_load(&batch->good)) >= copies ? CKR_OK : CKR_DEVICE_ERROR;
+    batch_unref(batch);
+    return rv;
+}
