@@ -2,24 +2,37 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 
 #include "base/mem.h"
-
-#define NO_ATEXIT UINT64_C(0x00080000) /* OPENSSL_INIT_NO_ATEXIT */
 
 static void *symbol(void *handle, const char *name)
 {
     return dlsym(handle, name);
 }
 
-/* Its OpenSSL, if it has one, must not clean up at exit: that would run on a thread that never was its own.
- */
-static void settle_openssl(void *handle)
+/* A wrapper loads the real module, and with that OpenSSL, only later: ours is put there before. */
+static void *openssl_beside(void *handle)
+{
+    Lmid_t id;
+    Dl_info ours;
+    void *init = NULL;
+    *(int (**)(uint64_t, const OPENSSL_INIT_SETTINGS *)) & init = OPENSSL_init_crypto;
+    bool known = dlinfo(handle, RTLD_DI_LMID, &id) == 0 && dladdr(init, &ours) != 0;
+    return known ? dlmopen(id, ours.dli_fname, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+/* Its OpenSSL must not clean up at exit: that would run on a thread that never was its own. */
+static void settle_openssl(struct namespace *ns)
 {
     int (*init)(uint64_t, const void *) = NULL;
-    *(void **)&init = symbol(handle, "OPENSSL_init_crypto");
+    void *openssl = symbol(ns->handle, "OPENSSL_init_crypto") ? ns->handle : openssl_beside(ns->handle);
+    if (!openssl)
+        return;
+    *(void **)&init = symbol(openssl, "OPENSSL_init_crypto");
+    *(void **)&ns->openssl_thread_stop = symbol(openssl, "OPENSSL_thread_stop");
     if (init)
-        init(NO_ATEXIT, NULL);
+        init(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
 /* Its C library begins with our array of variables and would write into it: it gets an array of its own. */
@@ -55,8 +68,7 @@ bool namespace_open(const char *path, struct namespace *ret, const char **ret_wh
     *(void **)&ret->uselocale = symbol(handle, "uselocale");
     *(void **)&ret->setenv = symbol(handle, "setenv");
     *(void **)&ret->setspecific = symbol(handle, "pthread_setspecific");
-    *(void **)&ret->openssl_thread_stop = symbol(handle, "OPENSSL_thread_stop");
-    settle_openssl(handle);
+    settle_openssl(ret);
     return true;
 }
 

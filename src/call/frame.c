@@ -9,6 +9,8 @@
 #define FIXUPS_MAX 256 /* inner pointers of one frame */
 #define DEPTH_MAX  3   /* parameters inside parameters */
 #define FIELD_MAX  (16u << 20)
+#define NEST_MAX   8               /* templates inside templates */
+#define ROOM_MAX   (SIZE_MAX / 16) /* more is no memory: sums of some such numbers do not overflow */
 
 static size_t align_up(size_t n)
 {
@@ -98,20 +100,30 @@ static bool is_nested(const CK_ATTRIBUTE *attr)
            attr->ulValueLen % sizeof(CK_ATTRIBUTE) == 0;
 }
 
+static size_t room_of_templ(const CK_ATTRIBUTE *templ, CK_ULONG count, unsigned depth)
+{
+    if (count > ROOM_MAX / sizeof(CK_ATTRIBUTE) || depth > NEST_MAX)
+        return ROOM_MAX;
+    size_t room = align_up(count * sizeof(CK_ATTRIBUTE));
+    for (CK_ULONG i = 0; i < count && room < ROOM_MAX; i++) {
+        CK_ULONG len = templ[i].ulValueLen;
+        if (is_nested(&templ[i]))
+            room += room_of_templ(templ[i].pValue, len / sizeof(CK_ATTRIBUTE), depth + 1);
+        else if (len != CK_UNAVAILABLE_INFORMATION)
+            room += len < ROOM_MAX ? align_up(len + 1) : ROOM_MAX;
+    }
+    return size_min(room, ROOM_MAX);
+}
+
 size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
-    size_t room = align_up(count * sizeof(CK_ATTRIBUTE));
-    for (CK_ULONG i = 0; i < count; i++) {
-        if (is_nested(&templ[i]))
-            room += frame_room_templ(templ[i].pValue, templ[i].ulValueLen / sizeof(CK_ATTRIBUTE));
-        else if (templ[i].ulValueLen != CK_UNAVAILABLE_INFORMATION)
-            room += align_up(templ[i].ulValueLen + 1);
-    }
-    return room;
+    return room_of_templ(templ, count, 0);
 }
 
 struct frame *frame_new(enum verb verb, size_t room, size_t out_room)
 {
+    if (room >= ROOM_MAX || out_room >= ROOM_MAX)
+        return NULL;
     size_t fixup_room = FIXUPS_MAX * sizeof(uint32_t);
     size_t cap = sizeof(struct frame) + align_up(room) + align_up(out_room) + fixup_room + ALIGN;
     struct frame *frame = secret_alloc(cap);
@@ -151,8 +163,8 @@ static void note_pointer(struct frame *frame, void *at)
     if (frame->fixups < FIXUPS_MAX) {
         uint32_t offset = (uint32_t)((uint8_t *)at - (uint8_t *)frame);
         memcpy(frame->fixup_at + frame->fixups * sizeof(offset), &offset, sizeof(offset));
-        frame->fixups++;
     }
+    frame->fixups++;
 }
 
 void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t len)
@@ -242,6 +254,8 @@ void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *te
 
 struct frame *frame_clone(const struct frame *frame, size_t out_room)
 {
+    if (frame->fixups > FIXUPS_MAX)
+        return NULL; /* a pointer that is not noted would lead back into the original */
     struct frame *clone = frame_new(frame->verb, frame->used, out_room ? out_room : frame->out_cap);
     if (!clone)
         return NULL;

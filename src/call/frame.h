@@ -69,6 +69,7 @@ struct frame {
     CK_SLOT_ID slot;
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE key[2]; /* real handles, the router fills them in for each member */
+    uint32_t epoch;          /* the member's, that they are of: it runs in no other; 0 = any */
     CK_MECHANISM mech;
     CK_ATTRIBUTE *templ[2];
     CK_ULONG templ_count[2];
@@ -79,6 +80,7 @@ struct frame {
 
     /* The answer: written by who runs it. */
     CK_RV rv;
+    uint32_t instance_epoch; /* before: that the session or slot is of, 0 = any; then that it ran in */
     unsigned step_reached; /* the step that gave rv */
     CK_ULONG out_len;
     CK_OBJECT_HANDLE made[2];
@@ -88,7 +90,7 @@ struct frame {
     size_t cap, used;
     uint8_t *fixup_at; /* inner pointers, as offsets from the frame, at the block's end */
     uint32_t fixups;
-    uint8_t arena[];
+    _Alignas(16) uint8_t arena[];
 };
 
 /* Bytes of arena that each part needs. */
@@ -96,6 +98,7 @@ size_t frame_room(size_t len);
 size_t frame_room_mech(const CK_MECHANISM *mech);
 /* CKR_MECHANISM_PARAM_INVALID for a parameter that cannot be copied: ask before anything else is done with an application's mechanism. */
 MUST_USE CK_RV frame_check_mech(const CK_MECHANISM *mech);
+/* A template that can be no template has more room than frame_new gives. */
 size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count);
 /* A frame with that much room for inputs and `out_room` for the output; NULL without memory. One reference. */
 MUST_USE struct frame *frame_new(enum verb verb, size_t room, size_t out_room);
@@ -112,7 +115,7 @@ void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech);
 void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count);
 /*
  * The same call once more, in a block of its own: inputs are copied, the answer is blank. Safe while a lane still runs
- * the original. `out_room` 0: as before. NULL without memory.
+ * the original. `out_room` 0: as before. NULL without memory, or with more inner pointers (256) than are kept track of.
  */
 MUST_USE struct frame *frame_clone(const struct frame *frame, size_t out_room);
 /* Where the mechanism's parameter has outputs or handles of its own (mechs.h), false: flat, nothing to translate. */

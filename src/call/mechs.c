@@ -84,6 +84,22 @@ static const struct mech_info table[] = {
 #include "call/mechs.def"
 };
 
+#undef MECH
+#undef SPLIT
+#undef OTHER
+static const CK_MECHANISM_TYPE split_types[] = {
+#define MECH(name, shape, flags)
+#define SPLIT(name, shape, digest, raw, flags) CKM_##name,
+#define OTHER(value, name, shape, flags)
+#include "call/mechs.def"
+};
+
+const CK_MECHANISM_TYPE *mech_splits(size_t *ret_count)
+{
+    *ret_count = ARRAY_LEN(split_types);
+    return split_types;
+}
+
 const struct mech_info *mech_lookup(CK_MECHANISM_TYPE type)
 {
     size_t low = 0, high = ARRAY_LEN(table);

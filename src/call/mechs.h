@@ -87,6 +87,8 @@ struct mech_info {
 };
 /* NULL for one that is not known (its parameter is then flat). */
 const struct mech_info *mech_lookup(CK_MECHANISM_TYPE type);
+/* All hash-and-sign mechanisms that split; static. */
+const CK_MECHANISM_TYPE *mech_splits(size_t *ret_count);
 /* The shape of a parameter of that length; NULL: flat. */
 const struct param_shape *mech_shape(const struct mech_info *info, size_t len);
 /*

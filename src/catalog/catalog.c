@@ -14,6 +14,7 @@ struct catalog {
     struct object *first, *last;
     struct map labels, ids, uuids;
     size_t count;
+    _Atomic size_t session_objects;
 
     struct lock making_lock; /* LOCK_OBJECT */
     struct cond made;
@@ -105,6 +106,7 @@ CK_RV catalog_add(struct catalog *catalog, struct object *object)
         catalog->last = object;
         object->listed = true;
         catalog->count++;
+        atomic_fetch_add(&catalog->session_objects, !object->token);
     }
     lock_drop(&catalog->lock);
     if (r == 0)
@@ -126,6 +128,7 @@ void catalog_remove(struct catalog *catalog, struct object *object)
         *(object->next ? &object->next->prev : &catalog->last) = object->prev;
         object->listed = false;
         catalog->count--;
+        atomic_fetch_sub(&catalog->session_objects, !object->token);
     }
     lock_drop(&catalog->lock);
     if (listed)
@@ -290,6 +293,11 @@ size_t catalog_count(struct catalog *catalog)
     size_t count = catalog->count;
     lock_drop(&catalog->lock);
     return count;
+}
+
+size_t catalog_session_objects(const struct catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->session_objects, memory_order_relaxed);
 }
 
 struct object *catalog_by_replica(struct catalog *catalog, unsigned member, uint32_t epoch,

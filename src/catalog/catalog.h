@@ -41,6 +41,8 @@ void catalog_set_attrs(struct catalog *catalog, struct object *object, struct at
 /* Visits every object (referenced, no lock held) until visit returns false. */
 void catalog_each(struct catalog *catalog, bool (*visit)(struct object *object, void *ctx), void *ctx);
 size_t catalog_count(struct catalog *catalog);
+/* How many session objects there are; no lock. */
+size_t catalog_session_objects(const struct catalog *catalog);
 /* The object with that replica, or NULL. Linear: for external groups' finds. */
 MUST_USE struct object *catalog_by_replica(struct catalog *catalog, unsigned member, uint32_t epoch,
                                            CK_OBJECT_HANDLE handle);

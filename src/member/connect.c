@@ -144,10 +144,40 @@ static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin,
         frame_set_in(frame, 0, pin, len);
     frame->number_in = user;
     rv = member_run(member, frame, session, deadline);
-    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_PIN_INCORRECT)
+    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN ||
+        rv == CKR_PIN_INCORRECT)
         member_session_give(member, session);
     else
         member_session_end(member, session, rv);
+    return rv;
+}
+
+static CK_RV logout(struct member *member, uint64_t deadline)
+{
+    struct real_session *session = NULL;
+    CK_RV rv = member_session_take(member, deadline, &session);
+    if (rv != CKR_OK)
+        return rv;
+    uint32_t epoch = session->epoch;
+    AUTO(frame_unref) struct frame *frame = frame_new(VERB_LOGOUT, 0, 0);
+    rv = frame ? member_run(member, frame, session, deadline) : CKR_HOST_MEMORY;
+    if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
+        member_session_give(member, session);
+    else
+        member_session_end(member, session, rv);
+    /* Private handles end at logout. */
+    member_lost_handles(member, epoch);
+    return rv == CKR_USER_NOT_LOGGED_IN ? CKR_OK : rv;
+}
+
+/* Whoever is still logged in there would make any PIN look right. */
+static CK_RV login_anew(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
+                        uint64_t deadline)
+{
+    CK_RV rv = login(member, user, pin, len, deadline);
+    if ((rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN) &&
+        logout(member, deadline) == CKR_OK)
+        rv = login(member, user, pin, len, deadline);
     return rv;
 }
 
@@ -204,6 +234,10 @@ static CK_RV sign_on_once(struct member *member, uint64_t deadline)
         rv = login(member, user, pin, len, deadline);
     if (rv == CKR_USER_ALREADY_LOGGED_IN)
         rv = CKR_OK;
+    if (rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN) {
+        rv = login_anew(member, user, pin, len, deadline);
+        epoch = member_epoch(member);
+    }
     if (pin_refused(rv)) {
         uint8_t mark[32];
         signon_mark(member->signon, pin ? pin : (const uint8_t *)"", len, mark);
@@ -222,6 +256,9 @@ static CK_RV sign_on_once(struct member *member, uint64_t deadline)
             atomic_store(&member->signed_in, generation == signon_generation(member->signon));
         }
         lock_drop(&member->lock);
+        /* The application has logged out while this was under way, and passed this member by. */
+        if (signon_generation(member->signon) == 0)
+            member_sign_off(member, deadline);
     }
     return rv;
 }
@@ -238,6 +275,8 @@ CK_RV member_sign_on(struct member *member, uint64_t deadline)
     while (member->signing_on && in_time)
         in_time = cond_wait(&member->changed, &member->lock, deadline);
     bool done = member->signed_on == generation;
+    if (done)
+        atomic_store(&member->signed_in, generation == signon_generation(member->signon));
     if (in_time && !done)
         member->signing_on = true;
     lock_drop(&member->lock);
@@ -262,11 +301,11 @@ CK_RV member_try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pi
         size_t own_len = 0;
         CK_RV rv = own_pin(member, &own, &own_len);
         bool same = rv == CKR_OK && own_len == len && secret_equal(own, pin, len);
-        rv = same ? login(member, user, own, own_len, deadline) : CKR_PIN_INCORRECT;
+        rv = same ? login_anew(member, user, own, own_len, deadline) : CKR_PIN_INCORRECT;
         secret_free(own);
         return rv;
     }
-    return login(member, user, pin, len, deadline);
+    return login_anew(member, user, pin, len, deadline);
 }
 
 void member_sign_off(struct member *member, uint64_t deadline)
@@ -276,16 +315,7 @@ void member_sign_off(struct member *member, uint64_t deadline)
     member->signed_on = 0;
     member->proved = false;
     lock_drop(&member->lock);
-    struct real_session *session = NULL;
-    if (!was || !health_usable(member_state(member)) ||
-        member_session_take(member, deadline, &session) != CKR_OK)
-        return;
-    AUTO(frame_unref) struct frame *frame = frame_new(VERB_LOGOUT, 0, 0);
-    CK_RV rv = frame ? member_run(member, frame, session, deadline) : CKR_HOST_MEMORY;
-    if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
-        member_session_give(member, session);
-    else
-        member_session_end(member, session, rv);
-    /* Private handles end at logout. */
-    member_lost_sessions(member, member_epoch(member));
+    enum health_state state = member_state(member);
+    if (was && (health_usable(state) || state == HEALTH_CATCHING_UP))
+        (void)!logout(member, deadline);
 }

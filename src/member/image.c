@@ -21,7 +21,7 @@ struct image {
     char *key; /* path, environment, init-args: what two users must have in common */
     enum image_kind kind;
     bool in_use, initialised;
-    CK_FUNCTION_LIST *list;
+    CK_FUNCTION_LIST *list, *managed; /* the module's own; p11-kit's around it */
     struct module module;
 };
 
@@ -32,7 +32,8 @@ static bool forked; /* shared images are the parent's too: load private ones */
 static char *key_of(const struct config_member *member)
 {
     char *key =
-        mem_printf("%s|%s|%d", member->module, member->init_args ? member->init_args : "", member->instance);
+        mem_printf("%s|%s|%d|%d", member->module, member->init_args ? member->init_args : "",
+                           member->instance, member->runner);
     for (size_t i = 0; key && i < member->env_count; i++) {
         char *longer = mem_printf("%s|%s=%s", key, member->env[i].name, member->env[i].value);
         mem_free(key);
@@ -123,6 +124,7 @@ static bool load_private(struct image *image, char *why, size_t why_len)
     return get_lists(image, handle, why, why_len);
 }
 
+/* p11-kit counts who has initialised it, and initialises it with locks; all other calls go straight to the module. */
 static bool load_shared(struct image *image, char *why, size_t why_len)
 {
     image->kind = IMAGE_P11KIT;
@@ -130,15 +132,14 @@ static bool load_shared(struct image *image, char *why, size_t why_len)
         snprintf(why, why_len, "its environment cannot be set");
         return false;
     }
-    image->list =
-        (CK_FUNCTION_LIST *)(void *)p11_kit_module_load(image->config->module, P11_KIT_MODULE_UNMANAGED);
-    if (!image->list) {
-        const char *said = p11_kit_message();
+    image->managed = (CK_FUNCTION_LIST *)(void *)p11_kit_module_load(image->config->module, 0);
+    void *handle = image->managed ? dlopen(image->config->module, RTLD_NOW | RTLD_LOCAL) : NULL;
+    if (!handle) {
+        const char *said = image->managed ? dlerror() : p11_kit_message();
         snprintf(why, why_len, "%s", said ? said : "p11-kit could not load it");
         return false;
     }
-    image->module.f = image->list;
-    return true;
+    return get_lists(image, handle, why, why_len);
 }
 
 struct image *image_load(const struct config_member *member, bool fresh, char *why, size_t why_len)
@@ -176,7 +177,7 @@ struct image *image_load(const struct config_member *member, bool fresh, char *w
 static CK_RV call_initialise(struct image *image, const char *init_args)
 {
     if (image->kind == IMAGE_P11KIT && !init_args)
-        return p11_kit_module_initialize((void *)image->list);
+        return p11_kit_module_initialize((void *)image->managed);
     /* NSS's structure has one word more. */
     struct {
         CK_C_INITIALIZE_ARGS args;
@@ -228,7 +229,7 @@ void image_finalise(struct image *image)
 {
     image_thread_begin(&image->module);
     if (image->initialised && image->kind == IMAGE_P11KIT && !image->config->init_args)
-        p11_kit_module_finalize((void *)image->list);
+        p11_kit_module_finalize((void *)image->managed);
     else if (image->initialised)
         image->list->C_Finalize(NULL);
     image->initialised = false;

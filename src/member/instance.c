@@ -12,10 +12,11 @@
 #include "base/thread.h"
 #include "member/image.h"
 
-#define CLOSE_WAIT    (200 * NS_PER_MS) /* how long a re-initialisation waits for calls inside to end */
-#define INIT_INTERVAL NS_PER_S
-#define FINALISE_WAIT (5 * NS_PER_S)
-#define FRESH_MAX     3 /* images left behind with stuck calls in them */
+#define TROUBLE_TOKENS 180
+#define CLOSE_WAIT     (200 * NS_PER_MS) /* how long a re-initialisation waits for calls inside to end */
+#define INIT_INTERVAL  NS_PER_S
+#define FINALISE_WAIT  (5 * NS_PER_S)
+#define FRESH_MAX      3 /* images left behind with stuck calls in them */
 
 enum instance_state { INSTANCE_NEW, INSTANCE_BUSY, INSTANCE_READY };
 
@@ -177,6 +178,17 @@ static bool token_matches(P11KitUri *uri, CK_TOKEN_INFO *info)
     return p11_kit_uri_match_token_info(uri, (void *)info) == 1;
 }
 
+/* Adds the token's label to those that were seen there. */
+static void name_token(char list[TROUBLE_TOKENS], const CK_TOKEN_INFO *info)
+{
+    int len = (int)sizeof(info->label);
+    while (len > 0 && info->label[len - 1] == ' ')
+        len--;
+    size_t used = strlen(list);
+    snprintf(list + used, TROUBLE_TOKENS - used, "%s\"%.*s\"", used ? ", " : "there is ", len,
+             (const char *)info->label);
+}
+
 static CK_RV find_in(struct instance *instance, const struct module *module, P11KitUri *uri,
                      CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info)
 {
@@ -190,10 +202,13 @@ static CK_RV find_in(struct instance *instance, const struct module *module, P11
     count += 8;
     rv = module->f->C_GetSlotList(CK_TRUE, slot, &count);
     unsigned found = 0;
+    char others[TROUBLE_TOKENS] = "";
     for (CK_ULONG i = 0; rv == CKR_OK && i < count; i++) {
         CK_TOKEN_INFO info;
-        if (module->f->C_GetTokenInfo(slot[i], &info) == CKR_OK && (info.flags & CKF_TOKEN_INITIALIZED) &&
-            token_matches(uri, &info)) {
+        if (module->f->C_GetTokenInfo(slot[i], &info) != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED))
+            continue;
+        name_token(others, &info);
+        if (token_matches(uri, &info)) {
             *ret_slot = slot[i];
             *ret_info = info;
             found++;
@@ -201,7 +216,7 @@ static CK_RV find_in(struct instance *instance, const struct module *module, P11
     }
     mem_free(slot);
     if (rv == CKR_OK && found == 0) {
-        set_trouble(instance, "no token there matches its URI", NULL);
+        set_trouble(instance, "no token there matches its URI", *others ? others : "there is none at all");
         return CKR_TOKEN_NOT_PRESENT;
     }
     if (rv == CKR_OK && found > 1) {
@@ -220,6 +235,8 @@ CK_RV instance_find_token(struct instance *instance, const char *text, CK_SLOT_I
     unsigned ticket = 0;
     CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
     const struct module *module = instance_enter(instance, &ticket);
+    if (module)
+        image_thread_begin(module);
     if (module && p11_kit_uri_parse(text, P11_KIT_URI_FOR_TOKEN, uri) == P11_KIT_URI_OK)
         rv = find_in(instance, module, uri, ret_slot, ret_info);
     if (module)

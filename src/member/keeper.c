@@ -45,6 +45,7 @@ static void watch_inline(struct member *member)
 static void make_ready(struct member *member)
 {
     uint64_t deadline = clock_after(member->group->call_timeout);
+    uint64_t generation = signon_generation(member->signon);
     CK_RV rv = member_sign_on(member, deadline);
     if (rv == RV_PIN_REFUSED)
         return;
@@ -56,10 +57,14 @@ static void make_ready(struct member *member)
     }
     if (rv == CKR_OK && member->hooks.catch_up)
         rv = member->hooks.catch_up(member->hooks.ctx, member);
-    if (rv == CKR_OK)
-        member_event(member, HEALTH_CAUGHT_UP, CKR_OK);
-    else
+    if (rv != CKR_OK) {
         member_event(member, HEALTH_PROBE_BAD, rv);
+        return;
+    }
+    member_event(member, HEALTH_CAUGHT_UP, CKR_OK);
+    /* The application has logged in meanwhile: that event found it still coming up, and nothing is proved. */
+    if (generation != signon_generation(member->signon))
+        member_event(member, HEALTH_SIGN_ON, CKR_OK);
 }
 
 static void probe(struct member *member)
@@ -213,6 +218,7 @@ void member_probe_soon(struct member *member)
     if (member->keeper && member->health.next_probe > now && now > member->keeper->probed_at + NS_PER_S &&
         member->health.state != HEALTH_DRAINED && member->health.state != HEALTH_PIN_MISMATCH) {
         member->health.next_probe = now;
+        member->keeper->woken = true;
         cond_wake_all(&member->changed);
     }
     lock_drop(&member->lock);

@@ -93,8 +93,15 @@ static void run_here(struct member *member, struct frame *frame)
         frame->rv = CKR_CRYPTOKI_NOT_INITIALIZED;
         return;
     }
-    image_thread_begin(module);
-    verb_run(module, frame);
+    /* While we are inside, the instance is not initialised anew. What its old life gave means nothing now. */
+    uint32_t epoch = instance_epoch(member->instance);
+    if (frame->instance_epoch != 0 && frame->instance_epoch != epoch) {
+        frame->rv = frame->session ? CKR_SESSION_HANDLE_INVALID : CKR_CRYPTOKI_NOT_INITIALIZED;
+    } else {
+        frame->instance_epoch = epoch;
+        image_thread_begin(module);
+        verb_run(module, frame);
+    }
     instance_leave(member->instance, ticket);
 }
 
@@ -106,7 +113,8 @@ static void clean_late(struct member *member, struct frame *frame)
     unsigned ticket;
     const struct module *module = session ? instance_enter(member->instance, &ticket) : NULL;
     if (module) {
-        module->f->C_CloseSession(session);
+        if (frame->instance_epoch == instance_epoch(member->instance))
+            module->f->C_CloseSession(session);
         instance_leave(member->instance, ticket);
     }
 }
@@ -206,7 +214,7 @@ CK_RV lane_run(struct member *member, struct frame *frame, struct real_session *
         return RV_STUCK;
     struct lane *lane = take_lane(member, deadline);
     if (!lane)
-        return RV_DEADLINE;
+        return RV_STUCK;
     atomic_store_explicit(&frame->state, FRAME_HANDED, memory_order_relaxed);
     lane->frame = frame_ref(frame);
     atomic_store_explicit(&lane->word, LANE_WORK, memory_order_release);

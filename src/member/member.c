@@ -66,12 +66,18 @@ void member_free(struct member *member)
 CK_RV member_run(struct member *member, struct frame *frame, struct real_session *session, uint64_t deadline)
 {
     if (session) {
-        if (session->epoch != member_epoch(member))
+        uint32_t epoch = session->epoch;
+        if (epoch != member_epoch(member) || (frame->epoch != 0 && frame->epoch != epoch))
             return CKR_SESSION_HANDLE_INVALID;
         frame->session = session->handle;
+        frame->instance_epoch = session->instance_epoch;
     }
-    if (frame->verb != VERB_CONNECT && frame->verb != VERB_MECHANISMS)
+    if (frame->verb == VERB_OPEN_SESSION || frame->verb == VERB_TOKEN_INFO) {
+        lock_take(&member->lock);
         frame->slot = member->slot;
+        frame->instance_epoch = member->instance_epoch;
+        lock_drop(&member->lock);
+    }
     if (member->config->runner == RUNNER_INLINE)
         return inline_run(member, frame, session);
     return lane_run(member, frame, session, deadline);
@@ -131,8 +137,6 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
     atomic_store(&member->failed_at, member->health.failed_at);
     if (cause == CKR_CRYPTOKI_NOT_INITIALIZED)
         member->needs_init = true;
-    if (event == HEALTH_NEW_PIN)
-        member->has_refused = false;
     if (health_usable(from) != health_usable(to))
         instance_count_up(member->instance, health_usable(to) ? 1 : -1);
     if (event == HEALTH_SIGN_ON)
@@ -154,14 +158,26 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
         member->hooks.changed(member->hooks.ctx, member, from, to, cause);
 }
 
-void member_lost_sessions(struct member *member, uint32_t seen)
+static void new_epoch(struct member *member, uint32_t seen, bool carry)
 {
     lock_take(&member->lock);
     if (atomic_load(&member->epoch) == seen) {
+        if (carry)
+            pool_carry(member->pool, seen);
         atomic_store(&member->epoch, seen + 1);
         atomic_store(&member->signed_in, false);
         member->signed_on = 0;
         member->proved = false;
     }
     lock_drop(&member->lock);
+}
+
+void member_lost_sessions(struct member *member, uint32_t seen)
+{
+    new_epoch(member, seen, false);
+}
+
+void member_lost_handles(struct member *member, uint32_t seen)
+{
+    new_epoch(member, seen, true);
 }

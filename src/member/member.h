@@ -91,7 +91,8 @@ void member_free(struct member *member);
 struct real_session {
     struct real_session *next, *all_next;
     CK_SESSION_HANDLE handle;
-    uint32_t epoch;
+    _Atomic uint32_t epoch;
+    uint32_t instance_epoch;
     uint64_t idle_since;
     _Atomic uint64_t busy_since; /* runner `inline`: when the call inside began, 0 = none */
 };
@@ -134,6 +135,8 @@ void member_event(struct member *member, enum health_event event, CK_RV cause);
 /* Sessions and handles are gone: a new epoch. `seen` is the epoch in which that was noticed (no-op if it is
  * over already). */
 void member_lost_sessions(struct member *member, uint32_t seen);
+/* Handles are gone, as at a logout, and sessions are not: a new epoch that keeps them. */
+void member_lost_handles(struct member *member, uint32_t seen);
 /* Probe now (at most once a second). */
 void member_probe_soon(struct member *member);
 /* Has been waited for: connected at least once or found unreachable. False: the deadline passed. */

@@ -4,7 +4,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "call/rv.h"
-#include "member/lane.h"
+#include "member/keeper.h"
 
 #define IDLE_FLOOR 4
 #define IDLE_LIFE  (60 * NS_PER_S)
@@ -18,7 +18,7 @@ struct member_pool {
     struct real_session *all;     /* every one that exists, for the watchdog */
     bool opening_owner;
     unsigned count, idle_count; /* of this epoch, the owner not included */
-    unsigned limit;
+    unsigned limit, most; /* how many at once now, and as configured */
     uint32_t epoch;
 };
 
@@ -29,7 +29,7 @@ struct member_pool *pool_new(unsigned limit)
         return NULL;
     lock_init(&pool->lock, LOCK_POOL);
     cond_init(&pool->given);
-    pool->limit = limit;
+    pool->limit = pool->most = limit;
     return pool;
 }
 
@@ -63,18 +63,34 @@ void pool_free(struct member_pool *pool)
     mem_free(pool);
 }
 
-/* Everything of older epochs is forgotten: the member has forgotten it too. */
+/*
+ * Everything of older epochs is forgotten: the member has forgotten it too. `epoch` may itself be an older one,
+ * read before another thread saw the new one. The owner stays in memory: others may be about to use it, and
+ * are told by its epoch that it is over.
+ */
 static void renew_locked(struct member_pool *pool, uint32_t epoch)
 {
-    if (pool->epoch == epoch)
+    if ((int32_t)(epoch - pool->epoch) <= 0)
         return;
     free_list_locked(pool, pool->idle);
     free_list_locked(pool, pool->dropped);
-    if (pool->owner)
-        free_locked(pool, pool->owner);
     pool->idle = pool->dropped = pool->owner = NULL;
     pool->count = pool->idle_count = 0;
+    pool->limit = pool->most;
     pool->epoch = epoch;
+}
+
+void pool_carry(struct member_pool *pool, uint32_t seen)
+{
+    lock_take(&pool->lock);
+    if (pool->epoch == seen) {
+        pool->epoch = seen + 1;
+        for (struct real_session *session = pool->all; session; session = session->all_next)
+            if (session->epoch == seen)
+                session->epoch = seen + 1;
+        cond_wake_all(&pool->given);
+    }
+    lock_drop(&pool->lock);
 }
 
 static CK_RV open_session(struct member *member, uint32_t epoch, uint64_t deadline, struct real_session **ret)
@@ -93,6 +109,7 @@ static CK_RV open_session(struct member *member, uint32_t epoch, uint64_t deadli
     }
     session->handle = frame->session;
     session->epoch = epoch;
+    session->instance_epoch = frame->instance_epoch;
     lock_take(&member->pool->lock);
     session->all_next = member->pool->all;
     member->pool->all = session;
@@ -117,13 +134,16 @@ static bool take_locked(struct member_pool *pool, struct real_session **ret)
 }
 
 /* The member has no more sessions for us: live with those that there are. */
-static bool shrink(struct member_pool *pool)
+static bool shrink(struct member_pool *pool, uint32_t epoch)
 {
     lock_take(&pool->lock);
-    pool->count--;
-    bool others = pool->count > 0;
-    if (others)
-        pool->limit = pool->count;
+    bool others = true;
+    if (pool->epoch == epoch) {
+        pool->count--;
+        others = pool->count > 0;
+        if (others)
+            pool->limit = pool->count;
+    }
     lock_drop(&pool->lock);
     return others;
 }
@@ -138,14 +158,13 @@ CK_RV member_session_take(struct member *member, uint64_t deadline, struct real_
         struct real_session *session = NULL;
         lock_take(&pool->lock);
         renew_locked(pool, epoch);
-        bool in_time = true;
-        while (pool->epoch == epoch && !take_locked(pool, &session) && in_time)
+        bool in_time = true, got = false;
+        while (pool->epoch == epoch && !(got = take_locked(pool, &session)) && in_time)
             in_time = cond_wait(&pool->given, &pool->lock, deadline);
-        bool same = pool->epoch == epoch;
         lock_drop(&pool->lock);
-        if (!in_time)
+        if (!got && !in_time)
             return CKR_SESSION_COUNT;
-        if (!same)
+        if (!got)
             continue;
         if (session) {
             *ret = session;
@@ -154,7 +173,7 @@ CK_RV member_session_take(struct member *member, uint64_t deadline, struct real_
         CK_RV rv = open_session(member, epoch, deadline, ret);
         if (rv == CKR_OK)
             return CKR_OK;
-        if (rv != CKR_SESSION_COUNT || !shrink(pool)) {
+        if (rv != CKR_SESSION_COUNT || !shrink(pool, epoch)) {
             lock_take(&pool->lock);
             if (rv != CKR_SESSION_COUNT && pool->epoch == epoch && pool->count > 0)
                 pool->count--;
@@ -196,6 +215,8 @@ void member_session_drop(struct member *member, struct real_session *session)
         free_locked(pool, session);
     }
     lock_drop(&pool->lock);
+    if (current)
+        keeper_wake(member);
 }
 
 void pool_forget(struct member *member, struct real_session *session)
@@ -251,6 +272,8 @@ static struct real_session *take_closable(struct member_pool *pool)
 {
     uint64_t now = clock_coarse();
     lock_take(&pool->lock);
+    /* Others may have closed theirs meanwhile: it grows back slowly. */
+    pool->limit += pool->limit < pool->most;
     struct real_session *list = pool->dropped;
     pool->dropped = NULL;
     struct real_session **at = &pool->idle;

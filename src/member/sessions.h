@@ -8,6 +8,8 @@ MUST_USE struct member_pool *pool_new(unsigned limit);
 void pool_free(struct member_pool *pool);
 /* A session whose frame was abandoned: the lane closes it. */
 void pool_forget(struct member *member, struct real_session *session);
+/* Sessions of epoch `seen` are of the next one from now on. Under the member's lock. */
+void pool_carry(struct member_pool *pool, uint32_t seen);
 /* On the keeper's thread: closes what was dropped and what has been idle for long. */
 void pool_tidy(struct member *member, uint64_t deadline);
 /* Runner `inline`: when the oldest call that is still inside began (clock_coarse); 0 = none. */

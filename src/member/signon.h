@@ -14,7 +14,7 @@ struct signon {
     uint8_t salt[32];
     _Atomic uint64_t generation; /* 0 = logged out; every login has a new one */
     uint64_t last;
-    CK_USER_TYPE user;
+    _Atomic CK_USER_TYPE user;
     uint8_t *pin; /* secret memory; NULL for a protected authentication path */
     size_t pin_len;
 };

@@ -78,8 +78,11 @@ CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct 
         return replica_remove(managed, remote, record, twins_of(managed, record));
     AUTO(object_unref) struct object *object = catalog_by_uuid(managed->group->catalog, record->uuid);
     CK_OBJECT_HANDLE handle;
-    if (object && !catalog_make_begin(managed->group->catalog, object, remote.member->index, remote.deadline))
-        return CKR_OK;
+    /* Who has just made it may have failed, or have had an older record: looked at again. */
+    while (object &&
+           !catalog_make_begin(managed->group->catalog, object, remote.member->index, remote.deadline))
+        if (clock_now() >= remote.deadline)
+            return RV_DEADLINE;
     uint32_t epoch = member_epoch(remote.member);
     rv = replica_ensure(managed, remote, record, object, &handle);
     if (rv == CKR_OK && object)
@@ -126,7 +129,7 @@ static bool apply(const struct record *record, void *ctx)
         return true;
     }
     if (!applied) {
-        struct remote remote = {walk->member, clock_after(managed->group->config->call_timeout)};
+        struct remote remote = remote_to(walk->member, clock_after(managed->group->config->call_timeout));
         CK_RV rv = catchup_apply(managed, remote, record);
         struct name_buf buf;
         if (rv != CKR_OK && !is_the_records_fault(rv)) {

@@ -74,7 +74,7 @@ static CK_RV connect_all(struct run *run)
 
 static struct remote remote_of(const struct run *run, unsigned i)
 {
-    return (struct remote){run->group->member[i], clock_after(run->plan->group->call_timeout)};
+    return remote_to(run->group->member[i], clock_after(run->plan->group->call_timeout));
 }
 
 static CK_RV refuse_old_keys(struct run *run)

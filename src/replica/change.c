@@ -23,7 +23,7 @@ static CK_RV set_on_one(struct managed *managed, struct object *object, const CK
     route.key[0] = object;
     CK_RV rv = route_run(managed->group, &route);
     if (rv == CKR_OK) {
-        *ret_remote = (struct remote){route.member, deadline};
+        *ret_remote = (struct remote){route.member, deadline, route.epoch};
         *ret_handle = route.frame->key[0];
     }
     frame_unref(route.frame);
@@ -45,15 +45,15 @@ static CK_RV read_back(struct remote remote, CK_OBJECT_HANDLE handle, const CK_A
 }
 
 /* What members do not keep for us is judged here; the rest is theirs. `own`: the part of the template that goes to a member. */
-static CK_RV judge(const struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count, struct attrs *own)
+static CK_RV judge(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG count, struct attrs *own)
 {
     static const CK_ATTRIBUTE_TYPE fixed_here[] = {CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_TOKEN, CKA_PRIVATE};
-    if (!attrs_bool(&object->attrs, CKA_MODIFIABLE, true))
+    if (!attrs_bool(now, CKA_MODIFIABLE, true))
         return CKR_ACTION_PROHIBITED;
     for (size_t i = 0; i < ARRAY_LEN(fixed_here); i++)
         if (template_get(templ, count, fixed_here[i]))
             return CKR_ATTRIBUTE_READ_ONLY;
-    if (template_bool(templ, count, CKA_EXTRACTABLE, false) && !attrs_bool(&object->attrs, CKA_EXTRACTABLE, true))
+    if (template_bool(templ, count, CKA_EXTRACTABLE, false) && !attrs_bool(now, CKA_EXTRACTABLE, true))
         return CKR_ATTRIBUTE_READ_ONLY;
     return attrs_merge(own, templ, count);
 }
@@ -61,10 +61,13 @@ static CK_RV judge(const struct object *object, const CK_ATTRIBUTE *templ, CK_UL
 CK_RV change_object(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     uint64_t deadline = clock_after(managed->group->config->call_timeout);
-    struct attrs own = {0};
+    struct attrs own = {0}, now = {0};
     struct remote remote;
     CK_OBJECT_HANDLE handle;
-    CK_RV rv = judge(object, templ, count, &own);
+    CK_RV rv = catalog_attrs(managed->group->catalog, object, &now);
+    if (rv == CKR_OK)
+        rv = judge(&now, templ, count, &own);
+    attrs_free(&now);
     if (rv == CKR_OK && own.count > 0)
         rv = set_on_one(managed, object, own.item, own.count, deadline, &remote, &handle);
     if (rv == CKR_OK && own.count > 0)
@@ -142,7 +145,7 @@ CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRI
     frame_unref(route.frame);
     if (rv != CKR_OK)
         return rv;
-    struct remote remote = {route.member, deadline};
+    struct remote remote = {route.member, deadline, route.epoch};
     struct object *base = object_base(object);
     if (base->token) {
         rv = copy_attrs(managed, object, templ, count, &making.attrs);

@@ -194,7 +194,7 @@ static CK_RV try_out(struct managed *managed, struct creation *creation, struct 
         creation->frame = route.frame;
         if (rv != CKR_OK)
             return rv;
-        *ret_remote = (struct remote){route.member, clock_after(managed->group->config->call_timeout)};
+        *ret_remote = (struct remote){route.member, clock_after(managed->group->config->call_timeout), route.epoch};
         *ret_epoch = route.epoch;
         for (unsigned i = 0; i < creation->makings; i++)
             creation->making[i]->real = route.frame->made[i];

@@ -33,7 +33,7 @@ static void to_tombstone(const struct config_group *config, struct record *recor
 /* A pinned key's only copy: its member must be asked itself. */
 static CK_RV remove_pinned(struct managed *managed, struct object *object, uint64_t deadline)
 {
-    struct remote remote = {managed->group->member[object->pinned], deadline};
+    struct remote remote = remote_to(managed->group->member[object->pinned], deadline);
     CK_OBJECT_HANDLE handle;
     if (!health_usable(member_state(remote.member)))
         return CKR_DEVICE_ERROR;

@@ -46,7 +46,7 @@ static CK_RV reference_proof(struct group *group, struct object *object, uint64_
         return RV_NOT_HERE;
     CK_RV said = RV_NOT_HERE;
     for (unsigned i = 0; rv == CKR_OK && i < group->count && said != CKR_OK; i++) {
-        struct remote remote = {group->member[i], deadline};
+        struct remote remote = remote_to(group->member[i], deadline);
         CK_OBJECT_HANDLE handle;
         if (health_usable(member_state(remote.member)) &&
             object_replica(object, i, member_epoch(remote.member), &handle))
@@ -73,7 +73,7 @@ static CK_RV decide(struct group *group, struct object *object, struct remote re
 CK_RV external_resolve(void *ctx, struct object *object, struct member *member, uint64_t deadline, CK_OBJECT_HANDLE *ret)
 {
     struct group *group = ctx;
-    struct remote remote = {member, deadline};
+    struct remote remote = remote_to(member, deadline);
     if (!object->token || atomic_load(&object->gone))
         return object->token ? RV_GONE : RV_NOT_HERE;
     struct attrs attrs = {0};
@@ -223,7 +223,7 @@ CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG cou
     CK_RV rv = find_there(group, templ, count, &route);
     if (rv != CKR_OK)
         return rv;
-    struct remote remote = {route.member, route.deadline};
+    struct remote remote = {route.member, route.deadline, route.epoch};
     const CK_OBJECT_HANDLE *real = (const CK_OBJECT_HANDLE *)(const void *)route.frame->out;
     size_t found = route.frame->out_len / sizeof(*real), kept = 0;
     CK_OBJECT_HANDLE *handle = mem_new(found + 1, sizeof(*handle));
@@ -258,7 +258,7 @@ CK_RV external_make(struct group *group, struct frame *frame, enum work_class wo
     route.kept = true;
     route.once = token[0] || (objects > 1 && token[1]);
     CK_RV rv = route_run(group, &route);
-    struct remote remote = {route.member, clock_after(group->config->call_timeout)};
+    struct remote remote = {route.member, clock_after(group->config->call_timeout), route.epoch};
     for (unsigned i = 0; rv == CKR_OK && i < objects; i++) {
         struct making making = {.token = token[i], .real = route.frame->made[i]};
         rv = read_object(remote, making.real, &making.attrs);

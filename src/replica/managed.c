@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "call/rv.h"
 #include "catalog/identity.h"
 #include "replica/catchup.h"
@@ -38,7 +39,7 @@ static CK_RV hook_prove(void *ctx, struct member *member, uint64_t deadline)
     if (vault_member_set(managed->vault, member->config->name, serial) != 0)
         log_event(LOG_WARN, "vault-write-failed", "group=%s step=member said=%s", managed->group->config->name,
                   vault_error());
-    return keyring_prove(&managed->keyring, (struct remote){member, deadline});
+    return keyring_prove(&managed->keyring, remote_to(member, deadline));
 }
 
 static CK_RV hook_catch_up(void *ctx, struct member *member)
@@ -218,7 +219,7 @@ static CK_RV check_public(struct managed *managed, struct object *object, uint64
     CK_RV rv = catalog_attrs(managed->group->catalog, object, &attrs);
     bool equal = false;
     for (unsigned i = 0; rv == CKR_OK && !equal && i < managed->group->count; i++) {
-        struct remote remote = {managed->group->member[i], deadline};
+        struct remote remote = remote_to(managed->group->member[i], deadline);
         CK_OBJECT_HANDLE found;
         size_t count = 0, types = 0;
         if (!health_usable(member_state(remote.member)) ||
@@ -258,7 +259,7 @@ CK_RV managed_verify(struct managed *managed, struct object *object, uint64_t de
         return rv;
     if (version != object->version)
         return managed_verify(managed, object, deadline);
-    if (memcmp(seal, sealed.seal, SEAL_LEN) == 0) {
+    if (secret_equal(seal, sealed.seal, SEAL_LEN)) {
         atomic_store(&object->verified, true);
         return CKR_OK;
     }

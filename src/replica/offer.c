@@ -21,7 +21,7 @@ CK_RV store_may_generate(struct store *store, CK_MECHANISM_TYPE type)
     return CKR_OK;
 }
 
-static bool is_offered(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
+static bool by_members(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
 {
     struct group *group = store_group(store);
     bool any = group->config->mechanisms == MECHANISMS_ANY, found = false;
@@ -49,6 +49,22 @@ static bool is_offered(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM
     return found && store_may_generate(store, type) == CKR_OK;
 }
 
+/* Hash-and-sign that no token has, out of a hash made here and a raw signature made there. */
+static bool by_splitting(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
+{
+    const struct mech_info *info = mech_lookup(type);
+    if (!store_group(store)->config->local_digest || !info || info->raw == CK_UNAVAILABLE_INFORMATION ||
+        !mech_digest_name(info->digest) || !by_members(store, info->raw, ret))
+        return false;
+    ret->flags &= ~(CK_FLAGS)(CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER);
+    return ret->flags & CKF_SIGN;
+}
+
+static bool is_offered(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
+{
+    return by_members(store, type, ret) || by_splitting(store, type, ret);
+}
+
 CK_RV store_mechanism_info(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
 {
     CK_MECHANISM_INFO info;
@@ -64,10 +80,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* All that any member has, sorted, each once. */
+/* All that any member has, and what can be split, sorted, each once. */
 static CK_MECHANISM_TYPE *all_types(struct group *group, size_t *ret_count)
 {
-    size_t room = 1, count = 0, kept = 0;
+    size_t splits = 0, count = 0, kept = 0;
+    const CK_MECHANISM_TYPE *split = mech_splits(&splits);
+    size_t room = splits + 1;
     const struct member_mechanisms *known[CONFIG_MEMBERS_MAX];
     for (unsigned i = 0; i < group->count; i++) {
         known[i] = atomic_load(&group->member[i]->mechanisms);
@@ -79,6 +97,8 @@ static CK_MECHANISM_TYPE *all_types(struct group *group, size_t *ret_count)
     for (unsigned i = 0; i < group->count; i++)
         for (size_t k = 0; known[i] && k < known[i]->count; k++)
             type[count++] = known[i]->item[k].type;
+    for (size_t k = 0; k < splits; k++)
+        type[count++] = split[k];
     qsort(type, count, sizeof(*type), by_number);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || type[i] != type[kept - 1])

@@ -35,7 +35,7 @@ static void batch_unref(struct batch *batch)
 
 static CK_RV place_here(struct batch *batch, struct member *member)
 {
-    struct remote remote = {member, batch->deadline};
+    struct remote remote = remote_to(member, batch->deadline);
     enum health_state state = member_state(member);
     if (!health_usable(state) && state != HEALTH_CATCHING_UP)
         return RV_NOT_HERE;
@@ -43,7 +43,7 @@ static CK_RV place_here(struct batch *batch, struct member *member)
     CK_OBJECT_HANDLE handle;
     bool rolled_back = batch->record.state == RECORD_LIVE && batch->object && atomic_load(&batch->object->gone);
     if (rv == CKR_OK && rolled_back &&
-        object_replica(batch->object, member->index, member_epoch(member), &handle))
+        object_replica(batch->object, member->index, remote.epoch, &handle))
         (void)!remote_destroy(remote, handle);
     return rv;
 }

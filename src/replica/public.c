@@ -73,6 +73,12 @@ static EVP_PKEY *numbers_key(const struct attrs *part, const char *type, const c
     return key;
 }
 
+static bool is_point(const ASN1_OCTET_STRING *octets)
+{
+    const unsigned char *data = ASN1_STRING_get0_data(octets);
+    return ASN1_STRING_length(octets) > 1 && ASN1_STRING_length(octets) % 2 == 1 && data[0] >= 2 && data[0] <= 4;
+}
+
 /* EC_POINT is a DER octet string by the standard; some tokens give the bare point. */
 static EVP_PKEY *ec_key(const struct attrs *part)
 {
@@ -80,8 +86,13 @@ static EVP_PKEY *ec_key(const struct attrs *part)
     const char *curve = curve_name(part);
     if (!attr || !curve)
         return NULL;
-    const unsigned char *at = attr->pValue;
+    /* A bare point begins like an octet string: it is one only if it is one to its end and holds a point. */
+    const unsigned char *at = attr->pValue, *end = at + attr->ulValueLen;
     ASN1_OCTET_STRING *wrapped = d2i_ASN1_OCTET_STRING(NULL, &at, (long)attr->ulValueLen);
+    if (wrapped && (at != end || !is_point(wrapped))) {
+        ASN1_OCTET_STRING_free(wrapped);
+        wrapped = NULL;
+    }
     const unsigned char *point = wrapped ? ASN1_STRING_get0_data(wrapped) : attr->pValue;
     size_t len = wrapped ? (size_t)ASN1_STRING_length(wrapped) : attr->ulValueLen;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
@@ -111,11 +122,17 @@ static EVP_PKEY *key_of(const struct attrs *part, CK_MECHANISM_TYPE mech)
 /* PKCS#11 gives r and s side by side, OpenSSL wants them in DER. */
 static unsigned char *der_signature(const uint8_t *raw, size_t len, int *ret_len)
 {
+    if (len == 0 || len % 2 != 0)
+        return NULL;
     ECDSA_SIG *sig = ECDSA_SIG_new();
     BIGNUM *r = BN_bin2bn(raw, (int)(len / 2), NULL), *s = BN_bin2bn(raw + len / 2, (int)(len / 2), NULL);
     unsigned char *der = NULL;
-    if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1)
+    if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1) {
         *ret_len = i2d_ECDSA_SIG(sig, &der);
+    } else {
+        BN_free(r);
+        BN_free(s);
+    }
     ECDSA_SIG_free(sig);
     return der;
 }

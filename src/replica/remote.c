@@ -17,13 +17,17 @@ CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
     for (;;) {
         uint32_t epoch = member_epoch(member);
         CK_RV rv = CKR_OK;
+        /* Real handles are of one epoch: with a new session they are gone, so only calls without any are
+         * repeated. */
+        bool bare = frame->key[0] == 0 && frame->key[1] == 0;
+        frame->epoch = bare ? 0 : remote.epoch;
+        if (frame->epoch != 0 && frame->epoch != epoch)
+            return CKR_SESSION_HANDLE_INVALID;
         if (!atomic_load_explicit(&member->signed_in, memory_order_acquire))
             rv = member_sign_on(member, remote.deadline);
         if (rv == CKR_OK)
             rv = kept ? member_call_kept(member, frame, remote.deadline) : member_call(member, frame, remote.deadline);
         enum error_class class = verdict_class(rv, &facts);
-        /* Real handles are of one epoch: with a new session they are gone, so only calls without any are repeated. */
-        bool bare = frame->key[0] == 0 && frame->key[1] == 0;
         if (class == ERROR_SESSION_LOST)
             member_lost_sessions(member, epoch);
         if (class == ERROR_SESSION_LOST && bare && !facts.fresh_session) {
@@ -45,11 +49,11 @@ CK_RV remote_find(struct remote remote, const CK_ATTRIBUTE *templ, size_t count,
         return CKR_HOST_MEMORY;
     frame_set_templ(frame, 0, templ, count);
     CK_RV rv = remote_run(remote, frame, false);
-    if (rv != CKR_OK)
+    if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL)
         return rv;
     memcpy(found, frame->out, frame->out_len);
     *ret_count = frame->out_len / sizeof(*found);
-    return CKR_OK;
+    return rv;
 }
 
 static bool tells(CK_RV rv)

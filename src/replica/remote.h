@@ -10,12 +10,18 @@
 struct remote {
     struct member *member;
     uint64_t deadline;
+    uint32_t epoch; /* the member's, that the real handles are of: used in no other; 0 = not known */
 };
+/* With handles that are got from now on. */
+static inline struct remote remote_to(struct member *member, uint64_t deadline)
+{
+    return (struct remote){member, deadline, member_epoch(member)};
+}
 
 /* Runs any frame. `kept`: in the keeper session (what it makes must outlive the call). */
 MUST_USE CK_RV remote_run(struct remote remote, struct frame *frame, bool kept);
 
-/* At most max handles; CKR_BUFFER_TOO_SMALL if there are more. */
+/* At most max handles; CKR_BUFFER_TOO_SMALL if there are more (the first ones are given all the same). */
 MUST_USE CK_RV remote_find(struct remote remote, const CK_ATTRIBUTE *templ, size_t count, CK_OBJECT_HANDLE *found, size_t max,
                            size_t *ret_count);
 /* Those of the asked types that the member has and tells; others are left out. */

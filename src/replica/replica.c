@@ -19,8 +19,8 @@ static bool has_key(const struct record *record)
 }
 
 /* The first candidate that the proof accepts. */
-static CK_RV choose(struct managed *managed, struct remote remote, const struct record *record, struct object *object,
-                    const CK_OBJECT_HANDLE *found, size_t count, CK_OBJECT_HANDLE *ret)
+static CK_RV choose(struct managed *managed, struct remote remote, const struct record *record,
+                    struct object *object, const CK_OBJECT_HANDLE *found, size_t count, CK_OBJECT_HANDLE *ret)
 {
     for (size_t i = 0; i < count; i++) {
         CK_RV rv = CKR_OK;
@@ -29,7 +29,8 @@ static CK_RV choose(struct managed *managed, struct remote remote, const struct 
         } else if (count > 1) {
             uint32_t epoch = member_epoch(remote.member);
             AUTO(object_unref)
-            struct object *other = catalog_by_replica(managed->group->catalog, remote.member->index, epoch, found[i]);
+            struct object *other =
+                catalog_by_replica(managed->group->catalog, remote.member->index, epoch, found[i]);
             rv = other && other != object ? CKR_KEY_CHANGED : CKR_OK;
         }
         if (rv == CKR_OK) {
@@ -38,13 +39,15 @@ static CK_RV choose(struct managed *managed, struct remote remote, const struct 
         }
         /* Another key, or one that another process is just taking away: look on. */
         if (rv != CKR_KEY_CHANGED && rv != CKR_KEY_HANDLE_INVALID && rv != CKR_OBJECT_HANDLE_INVALID &&
-            rv != CKR_KEY_FUNCTION_NOT_PERMITTED && rv != CKR_KEY_TYPE_INCONSISTENT && rv != CKR_KEY_SIZE_RANGE)
+            rv != CKR_KEY_FUNCTION_NOT_PERMITTED && rv != CKR_KEY_TYPE_INCONSISTENT &&
+            rv != CKR_KEY_SIZE_RANGE)
             return rv;
     }
     return CKR_OBJECT_HANDLE_INVALID;
 }
 
-/* After a change of label or id a replica may still have the old ones: then class and type alone, and the proof. */
+/* After a change of label or id a replica may still have the old ones: then class and type alone, and the
+ * proof. */
 static size_t loose_template(const struct attrs *attrs, CK_ATTRIBUTE templ[IDENTITY_MAX])
 {
     CK_ATTRIBUTE strict[IDENTITY_MAX];
@@ -55,17 +58,16 @@ static size_t loose_template(const struct attrs *attrs, CK_ATTRIBUTE templ[IDENT
     return kept;
 }
 
-CK_RV replica_find(struct managed *managed, struct remote remote, const struct record *record, struct object *object,
-                   CK_OBJECT_HANDLE *ret)
+CK_RV replica_find(struct managed *managed, struct remote remote, const struct record *record,
+                   struct object *object, CK_OBJECT_HANDLE *ret)
 {
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     CK_OBJECT_HANDLE found[CANDIDATES];
     size_t count = 0;
-    CK_RV rv = remote_find(remote, templ, identity_template(&record->attrs, templ), found, CANDIDATES, &count);
-    if (rv == CKR_BUFFER_TOO_SMALL) {
-        count = CANDIDATES;
+    CK_RV rv =
+        remote_find(remote, templ, identity_template(&record->attrs, templ), found, CANDIDATES, &count);
+    if (rv == CKR_BUFFER_TOO_SMALL)
         rv = CKR_OK;
-    }
     if (rv == CKR_OK)
         rv = choose(managed, remote, record, object, found, count, ret);
     if (rv != CKR_OBJECT_HANDLE_INVALID || record->version <= 1)
@@ -117,12 +119,13 @@ static CK_RV session_object(struct managed *managed, struct remote remote, const
 
 static bool copy_refused(CK_RV rv)
 {
-    return rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ACTION_PROHIBITED || rv == CKR_TEMPLATE_INCONSISTENT ||
-           rv == CKR_ATTRIBUTE_READ_ONLY;
+    return rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_ACTION_PROHIBITED ||
+           rv == CKR_TEMPLATE_INCONSISTENT || rv == CKR_ATTRIBUTE_READ_ONLY;
 }
 
 /* Where copying is refused: straight to the token. */
-static CK_RV make_direct(struct managed *managed, struct remote remote, const struct record *record, CK_OBJECT_HANDLE *ret)
+static CK_RV make_direct(struct managed *managed, struct remote remote, const struct record *record,
+                         CK_OBJECT_HANDLE *ret)
 {
     CK_BBOOL yes = CK_TRUE;
     struct template t;
@@ -137,7 +140,8 @@ static CK_RV make_direct(struct managed *managed, struct remote remote, const st
     return rv;
 }
 
-CK_RV replica_make(struct managed *managed, struct remote remote, const struct record *record, CK_OBJECT_HANDLE *ret)
+CK_RV replica_make(struct managed *managed, struct remote remote, const struct record *record,
+                   CK_OBJECT_HANDLE *ret)
 {
     if (record->wrap == WRAP_PINNED)
         return RV_NOT_HERE;
@@ -163,8 +167,20 @@ CK_RV replica_make(struct managed *managed, struct remote remote, const struct r
     return rv;
 }
 
-CK_RV replica_ensure(struct managed *managed, struct remote remote, const struct record *record, struct object *object,
-                     CK_OBJECT_HANDLE *ret)
+CK_RV replica_rehearse(struct managed *managed, struct remote remote, const struct record *record,
+                       CK_OBJECT_HANDLE *ret)
+{
+    CK_RV rv = session_object(managed, remote, record, ret);
+    if (rv != CKR_OK)
+        return rv;
+    rv = proof_check(remote, *ret, record);
+    if (rv != CKR_OK)
+        (void)!remote_destroy(remote, *ret);
+    return rv;
+}
+
+CK_RV replica_ensure(struct managed *managed, struct remote remote, const struct record *record,
+                     struct object *object, CK_OBJECT_HANDLE *ret)
 {
     CK_RV rv = replica_find(managed, remote, record, object, ret);
     if (rv == CKR_OBJECT_HANDLE_INVALID)
@@ -201,7 +217,8 @@ CK_RV replica_remove(struct managed *managed, struct remote remote, const struct
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     CK_OBJECT_HANDLE found[CANDIDATES];
     size_t count = 0;
-    CK_RV rv = remote_find(remote, templ, identity_template(&record->attrs, templ), found, CANDIDATES, &count);
+    CK_RV rv =
+        remote_find(remote, templ, identity_template(&record->attrs, templ), found, CANDIDATES, &count);
     for (size_t i = twins; rv == CKR_OK && i < count; i++) {
         rv = remote_destroy(remote, found[i]);
         if (rv == CKR_OBJECT_HANDLE_INVALID)
@@ -210,7 +227,8 @@ CK_RV replica_remove(struct managed *managed, struct remote remote, const struct
     return rv;
 }
 
-static CK_RV resolve_token(struct managed *managed, struct object *object, struct remote remote, CK_OBJECT_HANDLE *ret)
+static CK_RV resolve_token(struct managed *managed, struct object *object, struct remote remote,
+                           CK_OBJECT_HANDLE *ret)
 {
     struct record record = {0};
     CK_RV rv = managed_record(managed, &remote, object, remote.deadline, &record);
@@ -230,10 +248,10 @@ static CK_RV resolve_token(struct managed *managed, struct object *object, struc
     return CKR_OK;
 }
 
-CK_RV replica_resolve(struct managed *managed, struct object *object, struct member *member, uint64_t deadline,
-                      CK_OBJECT_HANDLE *ret)
+CK_RV replica_resolve(struct managed *managed, struct object *object, struct member *member,
+                      uint64_t deadline, CK_OBJECT_HANDLE *ret)
 {
-    struct remote remote = {member, deadline};
+    struct remote remote = remote_to(member, deadline);
     if (keyring_owns(&managed->keyring, object))
         return keyring_find(&managed->keyring, object, remote, ret);
     if (atomic_load(&object->gone))

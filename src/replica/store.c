@@ -298,6 +298,16 @@ CK_RV store_set(struct store *store, struct object *object, const CK_ATTRIBUTE *
     return outward(rv);
 }
 
+/* Token objects are; a session object only while the member that has it has not forgotten it. */
+static bool is_anywhere(struct store *store, struct object *object)
+{
+    if (object->token || object->pinned < 0)
+        return true;
+    struct member *member = store->group->member[object->pinned];
+    CK_OBJECT_HANDLE real;
+    return health_usable(member_state(member)) && object_replica(object, member->index, member_epoch(member), &real);
+}
+
 CK_RV store_destroy(struct store *store, struct object *object)
 {
     struct attrs attrs = {0};
@@ -310,7 +320,7 @@ CK_RV store_destroy(struct store *store, struct object *object)
         return CKR_ACTION_PROHIBITED;
     if (store->managed && object->token)
         return outward(destroy_object(store->managed, object));
-    if (!object->original)
+    if (!object->original && is_anywhere(store, object))
         rv = call_on(store, object, frame_new(VERB_DESTROY, 0, 0), NULL);
     /* A session object whose member has lost it is gone all the same. */
     if (rv == CKR_OK || !object->token) {
@@ -385,7 +395,8 @@ static bool end_object(struct object *object, void *ctx)
 void store_end_session(struct store *store, uint32_t session)
 {
     struct ending ending = {store, session, false};
-    catalog_each(store->group->catalog, end_object, &ending);
+    if (catalog_session_objects(store->group->catalog) > 0)
+        catalog_each(store->group->catalog, end_object, &ending);
 }
 
 void store_login_changed(struct store *store, bool logged_in)

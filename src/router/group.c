@@ -10,6 +10,8 @@
 #include "router/route.h"
 #include "router/verdict.h"
 
+#define STOP_LEAST (100 * NS_PER_MS)
+
 static CK_RV prove(void *ctx, struct member *member, uint64_t deadline)
 {
     struct group *group = ctx;
@@ -76,8 +78,11 @@ CK_RV group_start(struct group *group, const struct group_hooks *hooks)
 bool group_stop(struct group *group, uint64_t deadline)
 {
     bool ended = true;
-    for (unsigned i = 0; i < group->count; i++)
-        ended = member_stop(group->member[i], deadline) && ended;
+    for (unsigned i = 0; i < group->count; i++) {
+        /* One that is stuck uses up the time of the others, which need little. */
+        uint64_t least = clock_after(STOP_LEAST);
+        ended = member_stop(group->member[i], deadline > least ? deadline : least) && ended;
+    }
     return ended;
 }
 
@@ -103,7 +108,8 @@ bool group_wait(struct group *group, uint32_t seen, uint64_t deadline)
 
 bool group_logged_in(struct group *group)
 {
-    return atomic_load_explicit(&group->signon.generation, memory_order_acquire) != 0;
+    return atomic_load_explicit(&group->signon.generation, memory_order_acquire) != 0 &&
+           atomic_load_explicit(&group->signon.user, memory_order_relaxed) == CKU_USER;
 }
 
 bool group_present(const struct group *group)
@@ -116,16 +122,18 @@ bool group_present(const struct group *group)
     return false;
 }
 
-/* The members, best first: usable ones, then what might come back. */
+/* The members, best first: usable ones, then what might come back; those with a PIN of their own, which says
+ * little of the application's, last. */
 static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_MAX])
 {
     unsigned count = 0;
-    for (int round = 0; round < 2; round++)
+    for (int round = 0; round < 4; round++)
         for (unsigned i = 0; i < group->count; i++) {
             enum health_state state = member_state(group->member[i]);
             bool good = health_usable(state) || state == HEALTH_CATCHING_UP;
             bool later = state == HEALTH_DOWN && member_epoch(group->member[i]) != 0;
-            if (round == 0 ? good : later)
+            bool own_pin = group->config->member[i].pin_file;
+            if (own_pin == (round >= 2) && (round % 2 == 0 ? good : later))
                 order[count++] = i;
         }
     return count;
@@ -155,7 +163,7 @@ CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, si
         if (class == ERROR_NONE || class == ERROR_APPLICATION)
             break;
     }
-    if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN)
+    if (rv != CKR_OK)
         return rv >= RV_INSIDE && rv <= (RV_INSIDE | 0xff) ? CKR_DEVICE_ERROR : rv;
     uint64_t generation;
     rv = signon_set(&group->signon, user, pin, len, &generation);

@@ -53,6 +53,7 @@ void group_wait_first(struct group *group, uint64_t deadline);
  * passed. */
 bool group_wait(struct group *group, uint32_t seen, uint64_t deadline);
 
+/* As CKU_USER: private objects and the group's keys can be used. */
 bool group_logged_in(struct group *group);
 /*
  * C_Login: the PIN is tried on one healthy member; the others sign on in the background. What that member

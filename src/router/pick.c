@@ -7,7 +7,7 @@
 static double score(const struct candidate *c)
 {
     if (c->ewma <= 0)
-        return c->probing ? WAIT_PENALTY * (c->outstanding + 1) : 0;
+        return c->probing || c->full ? WAIT_PENALTY * (c->outstanding + 1) : 0;
     double s = c->ewma * (c->outstanding + 1) / c->weight;
     return c->full ? s * FULL_PENALTY : s;
 }

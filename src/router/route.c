@@ -171,6 +171,7 @@ static CK_RV attempt(struct group *group, struct route *route, struct member *me
         return rv;
     route->member = member;
     route->epoch = epoch;
+    route->frame->epoch = epoch;
     route->frame->out_len = 0;
     uint64_t began = clock_now();
     latency_begin(&member->latency, route->work);

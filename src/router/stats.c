@@ -16,6 +16,7 @@
 #define EVERY (250 * NS_PER_MS)
 
 struct stats {
+    struct lock lock; /* LOCK_GROUP: one publishes at a time */
     char *path;
     struct group *const *group;
     struct stats_file *picture; /* of this process alone */
@@ -140,8 +141,10 @@ static void copy_out(struct stats *stats)
 
 void stats_publish(struct stats *stats)
 {
+    lock_take(&stats->lock);
     draw(stats);
     copy_out(stats);
+    lock_drop(&stats->lock);
 }
 
 static void stats_main(void *arg)
@@ -184,6 +187,7 @@ static void stats_free(struct stats *stats)
         (void)unlink(stats->path);
         (void)munmap(stats->mapped, stats->size);
     }
+    lock_end(&stats->lock);
     mem_free(stats->picture);
     mem_free(stats->path);
     mem_free(stats);
@@ -215,6 +219,7 @@ struct stats *stats_start(const char *run_dir, struct group *const *group, size_
     if (!stats)
         return NULL;
     stats->group = group;
+    lock_init(&stats->lock, LOCK_GROUP);
     if (!begin(stats, run_dir, count < STATS_GROUPS_MAX ? count : STATS_GROUPS_MAX)) {
         stats_free(stats);
         return NULL;

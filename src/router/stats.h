@@ -57,7 +57,7 @@ struct stats;
 struct stats *stats_start(const char *run_dir, struct group *const *group, size_t count);
 /* Ends the thread and removes the file. NULL is fine. */
 void stats_stop(struct stats *stats);
-/* Once more, now. One thread at a time. */
+/* Once more, now. */
 void stats_publish(struct stats *stats);
 
 /*
