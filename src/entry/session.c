@@ -1,0 +1,88 @@
+/* Session management. */
+#include "session/session.h"
+
+#include "entry/enter.h"
+#include "session/crypt.h"
+#include "session/login.h"
+
+CK_RV entry_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
+                          CK_SESSION_HANDLE_PTR session)
+{
+    struct entry entry;
+    struct token *token;
+    CK_RV rv = entry_slot(&entry, CALL_OpenSession, slot, &token);
+    if (rv == CKR_OK && !session)
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK && !(flags & CKF_SERIAL_SESSION))
+        rv = CKR_SESSION_PARALLEL_NOT_SUPPORTED;
+    if (rv == CKR_OK && flags & CKF_ASYNC_SESSION)
+        rv = CKR_SESSION_ASYNC_NOT_SUPPORTED;
+    if (rv == CKR_OK && !token->store)
+        rv = CKR_TOKEN_NOT_PRESENT;
+    if (rv == CKR_OK)
+        rv = session_open(token, flags, application, notify, session);
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_CloseSession(CK_SESSION_HANDLE session)
+{
+    struct entry entry;
+    CK_RV rv = entry_begin(&entry, CALL_CloseSession);
+    entry.trace.session = session;
+    if (rv == CKR_OK)
+        rv = session_close(entry.runtime->sessions, session);
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_CloseAllSessions(CK_SLOT_ID slot)
+{
+    struct entry entry;
+    struct token *token;
+    CK_RV rv = entry_slot(&entry, CALL_CloseAllSessions, slot, &token);
+    if (rv == CKR_OK && token->store)
+        session_close_all(token);
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info)
+{
+    struct entry entry;
+    CK_RV rv = entry_look(&entry, CALL_GetSessionInfo, session);
+    if (rv == CKR_OK && !info)
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK)
+        *info = (CK_SESSION_INFO){.slotID = entry.session->token->config->slot,
+                                  .state = session_state(entry.session),
+                                  .flags = entry.session->flags & (CKF_RW_SESSION | CKF_SERIAL_SESSION)};
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_SessionCancel, session);
+    if (rv == CKR_OK)
+        crypt_cancel(entry.session, flags);
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_Login, session);
+    if (rv == CKR_OK && !pin && pin_len)
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK)
+        rv = user == CKU_CONTEXT_SPECIFIC ? crypt_login(entry.session, pin, pin_len)
+                                          : login_begin(entry.session->token, user, pin, pin_len);
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_Logout(CK_SESSION_HANDLE session)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_Logout, session);
+    if (rv == CKR_OK)
+        rv = login_end(entry.session->token);
+    return entry_end(&entry, rv);
+}

@@ -1,0 +1,53 @@
+#include "session/digests.h"
+
+#include <openssl/crypto.h>
+#include <openssl/provider.h>
+
+#include "base/mem.h"
+
+static const CK_MECHANISM_TYPE types[] = {
+    CKM_MD5,      CKM_SHA_1,    CKM_SHA224,   CKM_SHA256,   CKM_SHA384,     CKM_SHA512,
+    CKM_SHA3_224, CKM_SHA3_256, CKM_SHA3_384, CKM_SHA3_512, CKM_SHA512_224, CKM_SHA512_256,
+};
+
+struct digests {
+    OSSL_LIB_CTX *library;
+    OSSL_PROVIDER *provider;
+    EVP_MD *md[ARRAY_LEN(types)]; /* NULL: not there */
+};
+
+struct digests *digests_new(void)
+{
+    struct digests *digests = mem_new(1, sizeof(*digests));
+    if (!digests)
+        return NULL;
+    digests->library = OSSL_LIB_CTX_new();
+    digests->provider = digests->library ? OSSL_PROVIDER_load(digests->library, "default") : NULL;
+    if (!digests->provider) {
+        digests_free(digests);
+        return NULL;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        digests->md[i] = EVP_MD_fetch(digests->library, mech_digest_name(types[i]), NULL);
+    return digests;
+}
+
+void digests_free(struct digests *digests)
+{
+    if (!digests)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        EVP_MD_free(digests->md[i]);
+    if (digests->provider)
+        OSSL_PROVIDER_unload(digests->provider);
+    OSSL_LIB_CTX_free(digests->library);
+    mem_free(digests);
+}
+
+const EVP_MD *digests_get(const struct digests *digests, CK_MECHANISM_TYPE type)
+{
+    for (size_t i = 0; digests && i < ARRAY_LEN(types); i++)
+        if (types[i] == type)
+            return digests->md[i];
+    return NULL;
+}

@@ -1,0 +1,82 @@
+#include "session/login.h"
+
+/* How long a second login waits for the first: that one's members have their own deadlines, one after the
+ * other. */
+#define PATIENCE 2
+
+/* May this user log in now? Keeps new R/O sessions out for the SO. */
+static CK_RV admit(struct token *token, enum token_login wanted)
+{
+    enum token_login now = token_login(token);
+    if (now != LOGIN_NONE)
+        return now == wanted ? CKR_USER_ALREADY_LOGGED_IN : CKR_USER_ANOTHER_ALREADY_LOGGED_IN;
+    if (wanted != LOGIN_SO)
+        return CKR_OK;
+    CK_RV rv = CKR_OK;
+    lock_take(&token->lock);
+    if (token->count > token->count_rw)
+        rv = CKR_SESSION_READ_ONLY_EXISTS;
+    else
+        token->so_coming = true;
+    lock_drop(&token->lock);
+    return rv;
+}
+
+static CK_RV log_in(struct token *token, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+{
+    enum token_login wanted = user == CKU_SO ? LOGIN_SO : LOGIN_USER;
+    CK_RV rv = admit(token, wanted);
+    if (rv != CKR_OK)
+        return rv;
+    rv = group_login(token->group, user, pin, len);
+    lock_take(&token->lock);
+    if (rv == CKR_OK)
+        atomic_store(&token->login, wanted);
+    token->so_coming = false;
+    lock_drop(&token->lock);
+    if (rv == CKR_OK)
+        store_login_changed(token->store, wanted == LOGIN_USER);
+    return rv;
+}
+
+static CK_RV log_out(struct token *token)
+{
+    if (token_login(token) == LOGIN_NONE)
+        return CKR_USER_NOT_LOGGED_IN;
+    atomic_store(&token->login, LOGIN_NONE);
+    group_logout(token->group);
+    store_login_changed(token->store, false);
+    return CKR_OK;
+}
+
+CK_RV login_begin(struct token *token, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+{
+    if (user != CKU_USER && user != CKU_SO)
+        return CKR_USER_TYPE_INVALID;
+    if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
+        return CKR_DEVICE_ERROR;
+    CK_RV rv = log_in(token, user, pin, len);
+    busy_give(&token->logging);
+    return rv;
+}
+
+CK_RV login_end(struct token *token)
+{
+    if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
+        return CKR_DEVICE_ERROR;
+    CK_RV rv = log_out(token);
+    busy_give(&token->logging);
+    return rv;
+}
+
+void login_end_last(struct token *token)
+{
+    if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
+        return;
+    lock_take(&token->lock);
+    bool none = token->count == 0;
+    lock_drop(&token->lock);
+    if (none)
+        (void)log_out(token);
+    busy_give(&token->logging);
+}

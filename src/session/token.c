@@ -1,0 +1,32 @@
+#include "session/token.h"
+
+void token_init(struct token *token, const struct config_group *config, struct table *sessions,
+                struct digests *digests)
+{
+    *token = (struct token){.config = config, .sessions = sessions, .digests = digests};
+    lock_init(&token->lock, LOCK_GROUP);
+}
+
+void token_end(struct token *token)
+{
+    lock_end(&token->lock);
+}
+
+bool token_offers(const struct token *token, CK_MECHANISM_TYPE type)
+{
+    bool known = false;
+    for (unsigned i = 0; i < token->group->count; i++) {
+        if (member_mechanism(token->group->member[i], type))
+            return true;
+        known = known || atomic_load(&token->group->member[i]->mechanisms);
+    }
+    return !known;
+}
+
+void token_counts(struct token *token, CK_ULONG *ret_sessions, CK_ULONG *ret_rw)
+{
+    lock_take(&token->lock);
+    *ret_sessions = token->count;
+    *ret_rw = token->count_rw;
+    lock_drop(&token->lock);
+}
