@@ -1,0 +1,92 @@
+#!/bin/bash
+# FEATURES.md says of each function of the standard what the table of calls says.
+#
+#   test/gate/features.sh            passes if FEATURES.md is what the table makes
+#   test/gate/features.sh --write    makes it
+. "$(dirname "$0")/../lib/tap.sh"
+cd "$P11HA_SOURCE" || exit 1
+tap_need awk
+
+readonly TABLE=src/call/calls.def PAPER=FEATURES.md
+
+make_paper() {
+    cat <<'END'
+# What is there
+
+Made from `src/call/calls.def` by `test/gate/features.sh --write`; do not edit it by hand, the gate compares.
+
+END
+    awk -F'[(), ]+' '
+        function row(kind, repeat, words) { how[kind " " repeat] = words }
+        BEGIN {
+            here = "here, whatever members do"
+            any = "on any member that can; on the next one if it fails"
+            made = "session objects on one member; token objects by protocol"
+            row("GENERAL", "NONE", here)
+            row("SLOT", "NONE", here)
+            row("SESSION", "NONE", here)
+            row("LOGIN", "NEVER", "one attempt on one member; the others follow after it was accepted")
+            row("LOGIN", "FREE", "here; every member that can be used is told")
+            row("OBJECT", "FREE", "here where known; else on any member, the next if it fails")
+            row("FIND", "FREE", "here; in an external group on any member, the next if it fails")
+            row("OBJECT", "PROTOCOL", made)
+            row("KEY", "PROTOCOL", made)
+            row("CRYPT", "FREE", any)
+            row("RANDOM", "FREE", any)
+        }
+        /^CALL\(/ {
+            name = "C_" $2; since = $3; kind = $4; repeat = $5; status = $6
+            sub(/_/, ".", since)
+            total++
+            if (status == "UNSERVED") {
+                rows = rows "| `" name "` | " since " | no | `CKR_FUNCTION_NOT_SUPPORTED` |\n"
+                next
+            }
+            if (status != "SERVED" || !((kind " " repeat) in how)) {
+                print "features.sh has no words for " name ": " kind ", " repeat ", " status > "/dev/stderr"
+                wrong = 1
+            }
+            served++
+            rows = rows "| `" name "` | " since " | yes | " how[kind " " repeat] " |\n"
+        }
+        END {
+            printf "%d of the %d functions of PKCS#11 3.2 are served. ", served, total
+            print "The others are in the function lists too and answer `CKR_FUNCTION_NOT_SUPPORTED`."
+            print ""
+            print "- *A session object* lives on the member that made it, and is lost with it."
+            print "- *By protocol*: tried out on one member, recorded in the vault, then brought to all members. Token objects of"
+            print "  an external group are made by one member, once. See [ARCHITECTURE.md](ARCHITECTURE.md)."
+            print "- With `local-digest = yes` digests are computed here, and of `CKM_SHA256_RSA_PKCS` and the like only the"
+            print "  signature is made on a member."
+            print ""
+            print "| function | since | served | how |"
+            print "|---|---|---|---|"
+            printf "%s", rows
+            if (!total)
+                print "features.sh finds no function" > "/dev/stderr"
+            exit wrong || !total
+        }' "$TABLE"
+}
+
+# The dot keeps the last newline.
+made=$(make_paper 2>/dev/null && echo .) || {
+    tap_not_ok "$TABLE can be told" "$(make_paper 2>&1 >/dev/null)"
+    tap_end
+}
+made=${made%.}
+
+case ${1:-} in
+--write)
+    printf '%s' "$made" >"$PAPER"
+    ;;
+'')
+    tap_ok "$TABLE can be told"
+    tap_none "$PAPER is what $TABLE makes" "$(diff <(printf '%s' "$made") "$PAPER" 2>&1 |
+        sed '1i test/gate/features.sh --write makes it anew')"
+    tap_end
+    ;;
+*)
+    echo "usage: features.sh [--write]" >&2
+    exit 2
+    ;;
+esac
