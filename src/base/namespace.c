@@ -1,10 +1,12 @@
 #include "base/namespace.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <openssl/crypto.h>
 
 #include "base/mem.h"
+
+#define KEYS_OURS 8  /* thread-specific keys of ours on threads that enter a namespace: a sanitizer's */
+#define KEYS_FLAT 32 /* glibc keeps so many slots in the thread itself; more are allocated, by one C library for both */
 
 static void *symbol(void *handle, const char *name)
 {
@@ -53,9 +55,31 @@ static bool own_environment(void *handle)
     return true;
 }
 
+/* The keys of its C library begin behind those that our own threads may use. */
+static bool own_keys(void *libc)
+{
+    int (*create)(unsigned *, void (*)(void *)) = NULL;
+    unsigned key = 0;
+    *(void **)&create = symbol(libc, "pthread_key_create");
+    for (unsigned i = 0; create && i < KEYS_OURS; i++)
+        if (create(&key, NULL) != 0)
+            return false;
+    return create;
+}
+
+/* The C library first, so that its keys are numbered before anything else of the namespace can make one. */
+static void *open_apart(const char *path)
+{
+    Lmid_t id;
+    void *libc = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW | RTLD_LOCAL);
+    if (!libc || dlinfo(libc, RTLD_DI_LMID, &id) != 0 || !own_keys(libc))
+        return NULL;
+    return dlmopen(id, path, RTLD_NOW | RTLD_LOCAL);
+}
+
 bool namespace_open(const char *path, struct namespace *ret, const char **ret_why)
 {
-    void *handle = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL);
+    void *handle = open_apart(path);
     if (!handle) {
         *ret_why = dlerror();
         return false;
@@ -82,6 +106,6 @@ void namespace_thread_end(const struct namespace *ns)
 {
     if (ns->openssl_thread_stop)
         ns->openssl_thread_stop();
-    for (unsigned key = 0; ns->setspecific && key < PTHREAD_KEYS_MAX; key++)
+    for (unsigned key = KEYS_OURS; ns->setspecific && key < KEYS_FLAT; key++)
         ns->setspecific(key, NULL);
 }

@@ -3,11 +3,11 @@
  * made. What follows from that, and is put right here:
  * - its character tables are not set for a new thread: namespace_thread_begin sets them, else its isspace()
  * crashes;
- * - its thread-specific keys share their slots with ours, so a thread may enter only one namespace and must
- * not use such keys of ours (OpenSSL's) itself; namespace_thread_end empties the slots, so that our
- * destructors never see its values;
+ * - its thread-specific keys are numbered from 0 like ours, but a thread has one set of slots for both: a thread may enter only
+ * one namespace, and namespace_open has its keys begin behind those that our threads use; namespace_thread_end empties them;
  * - it shares the array of environment variables: namespace_open gives it one of its own;
  * - at exit its OpenSSL would clean up on a thread that never was its own: namespace_open forbids that.
+ * Not put right: what else a vendor's library may keep per process.
  */
 #ifndef BASE_NAMESPACE_H
 #define BASE_NAMESPACE_H

@@ -160,3 +160,10 @@ void thread_wake(_Atomic uint32_t *word, int how_many)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, how_many, NULL, NULL, 0);
 }
+
+void thread_sleep(uint64_t until)
+{
+    _Atomic uint32_t never = 0;
+    while (thread_wait(&never, 0, until))
+        ;
+}

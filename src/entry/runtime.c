@@ -31,8 +31,7 @@ static _Atomic uint64_t turn;
 
 static void rest(void)
 {
-    _Atomic uint32_t never = 0;
-    thread_wait(&never, 0, clock_after(POLL));
+    thread_sleep(clock_after(POLL));
 }
 
 static bool turn_take(uint64_t deadline)

@@ -111,11 +111,10 @@ static CK_RV initialise(struct instance *instance, bool fresh)
 static bool drained(struct instance *instance)
 {
     uint64_t end = clock_now() + CLOSE_WAIT;
-    _Atomic uint32_t never = 0;
     while (inside(instance) > 0) {
         if (clock_now() >= end)
             return false;
-        thread_wait(&never, 0, clock_now() + NS_PER_MS);
+        thread_sleep(clock_after(NS_PER_MS));
     }
     return true;
 }

@@ -200,8 +200,7 @@ static struct lane *take_lane(struct member *member, uint64_t deadline)
             lane = pop_idle(lanes, i);
         if (lane || clock_now() >= deadline)
             return lane;
-        _Atomic uint32_t never = 0;
-        thread_wait(&never, 0, clock_after(NS_PER_MS));
+        thread_sleep(clock_after(NS_PER_MS));
     }
 }
 

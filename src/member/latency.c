@@ -1,12 +1,32 @@
 #include "member/latency.h"
 
+uint64_t latency_faded(uint64_t ewma, uint64_t age)
+{
+    /* The head of the series of exp(), without libm. */
+    double x = (double)age / (double)LATENCY_DECAY;
+    uint64_t faded = (uint64_t)((double)ewma / (1 + x + x * x / 2 + x * x * x / 6));
+    return ewma != 0 && faded == 0 ? 1 : faded;
+}
+
 uint64_t latency_blend(uint64_t ewma, uint64_t sample, uint64_t age)
 {
-    if (ewma == 0 || sample >= ewma)
+    if (sample >= ewma)
         return sample ? sample : 1;
-    /* age / (decay + age) approximates 1 - exp(-age / decay) and needs no libm. */
-    double part = (double)age / (double)(LATENCY_DECAY + age);
-    return ewma - (uint64_t)((double)(ewma - sample) * part);
+    return sample + latency_faded(ewma - sample, age);
+}
+
+uint64_t latency_now(const struct latency *latency, enum work_class work, uint64_t now)
+{
+    uint64_t ewma = atomic_load_explicit(&latency->work[work].ewma, memory_order_relaxed);
+    uint64_t stamp = atomic_load_explicit(&latency->work[work].stamp, memory_order_relaxed);
+    return latency_faded(ewma, now > stamp ? now - stamp : 0);
+}
+
+void latency_forget(struct latency *latency)
+{
+    for (unsigned i = 0; i < WORK_CLASSES; i++)
+        atomic_store_explicit(&latency->work[i].ewma, 0, memory_order_relaxed);
+    atomic_store_explicit(&latency->full_until, 0, memory_order_relaxed);
 }
 
 void latency_begin(struct latency *latency, enum work_class work)

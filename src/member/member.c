@@ -141,6 +141,8 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
         instance_count_up(member->instance, health_usable(to) ? 1 : -1);
     if (event == HEALTH_SIGN_ON)
         atomic_store(&member->signed_in, false);
+    if (event == HEALTH_CAUGHT_UP && member->health.slow_from != 0)
+        latency_forget(&member->latency);
     if (to == HEALTH_DOWN && from != HEALTH_DOWN) {
         /* Nothing of it is trusted when it comes back: not its sessions, not its handles. */
         member->signed_on = 0;

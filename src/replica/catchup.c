@@ -121,7 +121,7 @@ static bool apply(const struct record *record, void *ctx)
     }
     enum writing writing = applied || record->state != RECORD_LIVE ? WRITING_NOT : being_written(managed, record->seq);
     while (writing == WRITING_ELSEWHERE) {
-        clock_sleep_until(clock_after(LEASE_POLL));
+        thread_sleep(clock_after(LEASE_POLL));
         writing = being_written(managed, record->seq);
     }
     if (writing == WRITING_HERE) {
@@ -186,7 +186,7 @@ CK_RV catchup_member(struct managed *managed, struct member *member)
             return CKR_OK;
         if (clock_now() > until)
             return RV_DEADLINE;
-        clock_sleep_until(clock_after(LEASE_POLL));
+        thread_sleep(clock_after(LEASE_POLL));
     }
     if (!got)
         return CKR_DEVICE_ERROR;

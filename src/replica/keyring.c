@@ -156,19 +156,34 @@ static CK_RV prove_kek(struct keyring *keyring, struct remote remote)
     return said;
 }
 
+CK_RV keyring_mac(struct keyring *keyring, struct remote remote, const uint8_t text[32], uint8_t ret[32])
+{
+    CK_MECHANISM mech = {.mechanism = CKM_SHA256_HMAC};
+    struct verdict_facts facts = {.logged_in = true, .needs_handles = true};
+    for (bool again = false;; again = true) {
+        CK_OBJECT_HANDLE seal;
+        uint8_t mac[64];
+        size_t len = sizeof(mac);
+        CK_RV rv = keyring_find(keyring, keyring->seal, remote, &seal);
+        if (rv == CKR_OK)
+            rv = remote_crypt(remote, OP_SIGN, &mech, seal, text, 32, mac, &len, false);
+        if (rv == CKR_OK && len != 32)
+            rv = CKR_DEVICE_ERROR;
+        if (rv == CKR_OK)
+            memcpy(ret, mac, 32);
+        if (again || verdict_class(rv, &facts) != ERROR_STALE_HANDLE)
+            return rv;
+        object_drop_replica(keyring->seal, remote.member->index);
+    }
+}
+
 static CK_RV prove_seal(struct keyring *keyring, struct remote remote)
 {
-    CK_OBJECT_HANDLE seal;
-    CK_RV rv = keyring_find(keyring, keyring->seal, remote, &seal);
+    uint8_t mac[32];
+    CK_RV rv = keyring_mac(keyring, remote, seal_text, mac);
     if (rv != CKR_OK)
         return rv;
-    CK_MECHANISM mech = {.mechanism = CKM_SHA256_HMAC};
-    uint8_t mac[64];
-    size_t len = sizeof(mac);
-    rv = remote_crypt(remote, OP_SIGN, &mech, seal, seal_text, sizeof(seal_text), mac, &len, false);
-    if (rv != CKR_OK)
-        return rv;
-    return len == 32 && secret_equal(mac, keyring->meta->seal_check, 32) ? CKR_OK : RV_MISFIT;
+    return secret_equal(mac, keyring->meta->seal_check, 32) ? CKR_OK : RV_MISFIT;
 }
 
 CK_RV keyring_prove(struct keyring *keyring, struct remote remote)

@@ -26,6 +26,8 @@ bool keyring_owns(const struct keyring *keyring, const struct object *object);
 
 /* Finds and remembers the real handle. RV_MISFIT if the member has none or several. */
 MUST_USE CK_RV keyring_find(struct keyring *keyring, const struct object *object, struct remote remote, CK_OBJECT_HANDLE *ret);
+/* HMAC-SHA-256 of 32 bytes with the member's seal key. RV_MISFIT if it has none, or what the member said. */
+MUST_USE CK_RV keyring_mac(struct keyring *keyring, struct remote remote, const uint8_t text[32], uint8_t ret[32]);
 /* Both keys are there, right, and the wrap mechanism is known. CKR_OK, RV_MISFIT, or what the member said. */
 MUST_USE CK_RV keyring_prove(struct keyring *keyring, struct remote remote);
 

@@ -29,17 +29,27 @@ static CK_RV hook_resolve(void *ctx, struct object *object, struct member *membe
     return replica_resolve(ctx, object, member, deadline, ret);
 }
 
+/* The vault knows members by name and token: another token under the same name has applied nothing yet. */
+static void know_member(struct managed *managed, const struct member *member)
+{
+    struct vault_member row;
+    char serial[17] = {0};
+    memcpy(serial, member->token.serialNumber, 16);
+    bool known = vault_member_get(managed->vault, member->config->name, &row) == 0 && strcmp(row.serial, serial) == 0;
+    if (!known && vault_member_set(managed->vault, member->config->name, serial) != 0)
+        log_event(LOG_WARN, "vault-write-failed", "group=%s step=member said=%s", managed->group->config->name,
+                  vault_error());
+}
+
 static CK_RV hook_prove(void *ctx, struct member *member, uint64_t deadline)
 {
     struct managed *managed = ctx;
     if (!group_logged_in(managed->group))
         return CKR_OK;
-    char serial[17] = {0};
-    memcpy(serial, member->token.serialNumber, 16);
-    if (vault_member_set(managed->vault, member->config->name, serial) != 0)
-        log_event(LOG_WARN, "vault-write-failed", "group=%s step=member said=%s", managed->group->config->name,
-                  vault_error());
-    return keyring_prove(&managed->keyring, remote_to(member, deadline));
+    CK_RV rv = keyring_prove(&managed->keyring, remote_to(member, deadline));
+    if (rv == CKR_OK)
+        know_member(managed, member);
+    return rv;
 }
 
 static CK_RV hook_catch_up(void *ctx, struct member *member)

@@ -7,6 +7,8 @@
 #include "replica/catchup.h"
 #include "replica/seal.h"
 
+#define AGAIN_AFTER (50 * NS_PER_MS)
+
 /* Shared by the jobs and by the one who waits; the last one frees it and ends the lease. */
 struct batch {
     _Atomic uint32_t refs;
@@ -69,22 +71,36 @@ static bool is_target(const struct member *member, bool live)
     return here && (!live || member->config->tier < 2);
 }
 
-static uint64_t post_jobs(struct batch *batch)
+/* Posts to every target but those of `not`; returns to whom. */
+static uint64_t post_jobs(struct batch *batch, uint64_t not)
 {
     uint64_t posted = 0;
     struct group *group = batch->managed->group;
     for (unsigned i = 0; i < group->count; i++) {
-        struct place_job *own =
-            is_target(group->member[i], batch->record.state == RECORD_LIVE) ? mem_new(1, sizeof(*own)) : NULL;
+        uint64_t bit = UINT64_C(1) << i;
+        bool wanted = !(not & bit) && is_target(group->member[i], batch->record.state == RECORD_LIVE);
+        struct place_job *own = wanted ? mem_new(1, sizeof(*own)) : NULL;
         if (!own)
             continue;
         own->batch = batch;
         own->job.run = run_job;
         atomic_fetch_add(&batch->refs, 1);
-        posted |= UINT64_C(1) << i;
+        atomic_fetch_and(&batch->ended, ~bit);
+        posted |= bit;
         member_post(group->member[i], &own->job);
     }
     return posted;
+}
+
+/* Too few have it, and nobody is at it any more: whoever comes back or was only interrupted is asked (again). */
+static uint64_t post_again(struct batch *batch, uint64_t posted)
+{
+    struct group *group = batch->managed->group;
+    for (unsigned i = 0; i < group->count; i++)
+        if (member_state(group->member[i]) == HEALTH_DOWN)
+            member_probe_soon(group->member[i]);
+    (void)group_wait(group, atomic_load(&group->changes), clock_after(AGAIN_AFTER));
+    return posted | post_jobs(batch, atomic_load(&batch->good));
 }
 
 static unsigned bits(uint64_t set)
@@ -107,13 +123,16 @@ CK_RV place_record(struct managed *managed, struct record *record, struct object
     batch->record = *record;
     batch->deadline = deadline;
     *record = (struct record){0};
-    uint64_t posted = post_jobs(batch);
+    uint64_t posted = post_jobs(batch, 0);
     for (;;) {
         uint32_t seen = atomic_load(&batch->steps);
-        uint64_t good = atomic_load(&batch->good), ended = atomic_load(&batch->ended);
-        if (ended == posted || (live && copies > 0 && bits(good) >= copies))
+        bool all_ended = atomic_load(&batch->ended) == posted;
+        bool enough = bits(atomic_load(&batch->good)) >= copies;
+        if ((all_ended && (!live || enough)) || (live && copies > 0 && enough) || clock_now() >= deadline)
             break;
-        if (!thread_wait(&batch->steps, seen, deadline))
+        if (all_ended)
+            posted = post_again(batch, posted);
+        else if (!thread_wait(&batch->steps, seen, deadline))
             break;
     }
     CK_RV rv = !live || bits(atomic_load(&batch->good)) >= copies ? CKR_OK : CKR_DEVICE_ERROR;

@@ -1,13 +1,12 @@
 #include "replica/public.h"
 
+#include <openssl/asn1.h>
 #include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/ec.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
-#include <openssl/x509.h>
+#include <openssl/objects.h>
 #include <string.h>
+
+#define RSA_BYTES_MAX 2048
 
 static const CK_ATTRIBUTE_TYPE parts[] = {CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT,
                                           CKA_PRIME,   CKA_SUBPRIME,        CKA_BASE};
@@ -43,48 +42,18 @@ static const char *curve_name(const struct attrs *attrs)
     return nid == NID_undef ? NULL : OBJ_nid2sn(nid);
 }
 
-static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *build)
-{
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    EVP_PKEY *key = NULL;
-    if (!params || !ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(params);
-    return key;
-}
-
-static EVP_PKEY *numbers_key(const struct attrs *part, const char *type, const char *const *name,
-                             const CK_ATTRIBUTE_TYPE *attr, size_t count)
-{
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    BIGNUM *bn[4] = {NULL};
-    bool good = build != NULL;
-    for (size_t i = 0; good && i < count; i++) {
-        bn[i] = number(part, attr[i]);
-        good = bn[i] && OSSL_PARAM_BLD_push_BN(build, name[i], bn[i]) == 1;
-    }
-    EVP_PKEY *key = good ? from_params(type, build) : NULL;
-    for (size_t i = 0; i < count; i++)
-        BN_free(bn[i]);
-    OSSL_PARAM_BLD_free(build);
-    return key;
-}
-
 static bool is_point(const ASN1_OCTET_STRING *octets)
 {
     const unsigned char *data = ASN1_STRING_get0_data(octets);
-    return ASN1_STRING_length(octets) > 1 && ASN1_STRING_length(octets) % 2 == 1 && data[0] >= 2 && data[0] <= 4;
+    return ASN1_STRING_length(octets) > 1 && ASN1_STRING_length(octets) % 2 == 1 && data[0] >= 2 &&
+           data[0] <= 4;
 }
 
 /* EC_POINT is a DER octet string by the standard; some tokens give the bare point. */
-static EVP_PKEY *ec_key(const struct attrs *part)
+static EC_POINT *ec_point(const struct attrs *part, const EC_GROUP *group, BN_CTX *ctx)
 {
     const CK_ATTRIBUTE *attr = attrs_get(part, CKA_EC_POINT);
-    const char *curve = curve_name(part);
-    if (!attr || !curve)
+    if (!attr)
         return NULL;
     /* A bare point begins like an octet string: it is one only if it is one to its end and holds a point. */
     const unsigned char *at = attr->pValue, *end = at + attr->ulValueLen;
@@ -93,69 +62,133 @@ static EVP_PKEY *ec_key(const struct attrs *part)
         ASN1_OCTET_STRING_free(wrapped);
         wrapped = NULL;
     }
-    const unsigned char *point = wrapped ? ASN1_STRING_get0_data(wrapped) : attr->pValue;
+    const unsigned char *raw = wrapped ? ASN1_STRING_get0_data(wrapped) : attr->pValue;
     size_t len = wrapped ? (size_t)ASN1_STRING_length(wrapped) : attr->ulValueLen;
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    EVP_PKEY *key = NULL;
-    if (build && OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) == 1 &&
-        OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point, len) == 1)
-        key = from_params("EC", build);
-    OSSL_PARAM_BLD_free(build);
-    ASN1_OCTET_STRING_free(wrapped);
-    return key;
-}
-
-static EVP_PKEY *key_of(const struct attrs *part, CK_MECHANISM_TYPE mech)
-{
-    static const char *const rsa[] = {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E};
-    static const CK_ATTRIBUTE_TYPE rsa_attr[] = {CKA_MODULUS, CKA_PUBLIC_EXPONENT};
-    static const char *const dsa[] = {OSSL_PKEY_PARAM_FFC_P, OSSL_PKEY_PARAM_FFC_Q, OSSL_PKEY_PARAM_FFC_G,
-                                      OSSL_PKEY_PARAM_PUB_KEY};
-    static const CK_ATTRIBUTE_TYPE dsa_attr[] = {CKA_PRIME, CKA_SUBPRIME, CKA_BASE, CKA_VALUE};
-    if (mech == CKM_RSA_PKCS)
-        return numbers_key(part, "RSA", rsa, rsa_attr, 2);
-    if (mech == CKM_DSA)
-        return numbers_key(part, "DSA", dsa, dsa_attr, 4);
-    return ec_key(part);
-}
-
-/* PKCS#11 gives r and s side by side, OpenSSL wants them in DER. */
-static unsigned char *der_signature(const uint8_t *raw, size_t len, int *ret_len)
-{
-    if (len == 0 || len % 2 != 0)
-        return NULL;
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(raw, (int)(len / 2), NULL), *s = BN_bin2bn(raw + len / 2, (int)(len / 2), NULL);
-    unsigned char *der = NULL;
-    if (sig && r && s && ECDSA_SIG_set0(sig, r, s) == 1) {
-        *ret_len = i2d_ECDSA_SIG(sig, &der);
-    } else {
-        BN_free(r);
-        BN_free(s);
+    EC_POINT *point = EC_POINT_new(group);
+    if (point && (EC_POINT_oct2point(group, point, raw, len, ctx) != 1 || EC_POINT_is_at_infinity(group, point))) {
+        EC_POINT_free(point);
+        point = NULL;
     }
-    ECDSA_SIG_free(sig);
-    return der;
+    ASN1_OCTET_STRING_free(wrapped);
+    return point;
+}
+
+/*
+ * Signatures are checked by arithmetic on public numbers. EVP_PKEY will not do: an application may have made
+ * an engine the default for all keys of the process, and with libp11's that would lead back to here.
+ */
+struct signed_text {
+    const uint8_t *data, *signature;
+    size_t len, signature_len;
+};
+
+/* As CKM_RSA_PKCS pads: 00 01 FF .. FF 00 data. */
+static bool is_padded(const uint8_t *block, size_t size, const struct signed_text *text)
+{
+    if (size < text->len + 11 || block[0] != 0 || block[1] != 1)
+        return false;
+    size_t zero = size - text->len - 1;
+    for (size_t i = 2; i < zero; i++)
+        if (block[i] != 0xff)
+            return false;
+    return block[zero] == 0 && memcmp(block + zero + 1, text->data, text->len) == 0;
+}
+
+static bool rsa_verifies(const struct attrs *part, const struct signed_text *text, BN_CTX *ctx)
+{
+    BIGNUM *n = number(part, CKA_MODULUS), *e = number(part, CKA_PUBLIC_EXPONENT);
+    BIGNUM *s = BN_bin2bn(text->signature, (int)text->signature_len, NULL), *m = BN_new();
+    uint8_t block[RSA_BYTES_MAX];
+    size_t size = n ? (size_t)BN_num_bytes(n) : 0;
+    bool right = n && e && s && m && size <= sizeof(block) && text->signature_len == size &&
+                 BN_cmp(s, n) < 0 && BN_mod_exp(m, s, e, n, ctx) == 1 &&
+                 BN_bn2binpad(m, block, (int)size) == (int)size && is_padded(block, size, text);
+    BN_free(m);
+    BN_free(s);
+    BN_free(e);
+    BN_free(n);
+    return right;
+}
+
+static bool is_between(const BIGNUM *number, const BIGNUM *order)
+{
+    return !BN_is_zero(number) && !BN_is_negative(number) && BN_cmp(number, order) < 0;
+}
+
+/* What DSA and ECDSA have in common: r, and the factors of the base and of the public key. */
+struct factors {
+    BIGNUM *r, *base, *key;
+};
+
+static bool factors_find(struct factors *factors, const BIGNUM *order, const struct signed_text *text,
+                         BN_CTX *ctx)
+{
+    size_t half = text->signature_len / 2;
+    int bits = BN_num_bits(order);
+    size_t used = size_min(text->len, (size_t)(bits + 7) / 8);
+    BIGNUM *s = BN_CTX_get(ctx), *digest = BN_CTX_get(ctx);
+    factors->r = BN_CTX_get(ctx);
+    factors->base = BN_CTX_get(ctx);
+    factors->key = BN_CTX_get(ctx);
+    /* The last is NULL if any is. */
+    if (!factors->key || half == 0 || text->signature_len % 2 != 0 ||
+        !BN_bin2bn(text->signature, (int)half, factors->r) ||
+        !BN_bin2bn(text->signature + half, (int)half, s) || !is_between(factors->r, order) ||
+        !is_between(s, order) || !BN_bin2bn(text->data, (int)used, digest))
+        return false;
+    if ((int)used * 8 > bits && BN_rshift(digest, digest, (int)used * 8 - bits) != 1)
+        return false;
+    return BN_mod_inverse(s, s, order, ctx) && BN_mod_mul(factors->base, digest, s, order, ctx) == 1 &&
+           BN_mod_mul(factors->key, factors->r, s, order, ctx) == 1;
+}
+
+static bool dsa_verifies(const struct attrs *part, const struct signed_text *text, BN_CTX *ctx)
+{
+    BIGNUM *p = number(part, CKA_PRIME), *q = number(part, CKA_SUBPRIME);
+    BIGNUM *g = number(part, CKA_BASE), *y = number(part, CKA_VALUE);
+    struct factors factors;
+    bool right = p && q && g && y && BN_is_odd(p) && factors_find(&factors, q, text, ctx) &&
+                 BN_mod_exp(g, g, factors.base, p, ctx) == 1 && BN_mod_exp(y, y, factors.key, p, ctx) == 1 &&
+                 BN_mod_mul(g, g, y, p, ctx) == 1 && BN_nnmod(g, g, q, ctx) == 1 && BN_cmp(g, factors.r) == 0;
+    BN_free(y);
+    BN_free(g);
+    BN_free(q);
+    BN_free(p);
+    return right;
+}
+
+static bool ec_verifies(const struct attrs *part, const struct signed_text *text, BN_CTX *ctx)
+{
+    const char *curve = curve_name(part);
+    EC_GROUP *group = curve ? EC_GROUP_new_by_curve_name(OBJ_sn2nid(curve)) : NULL;
+    EC_POINT *key = group ? ec_point(part, group, ctx) : NULL, *sum = group ? EC_POINT_new(group) : NULL;
+    BIGNUM *x = BN_CTX_get(ctx);
+    struct factors factors;
+    bool right = key && sum && x && factors_find(&factors, EC_GROUP_get0_order(group), text, ctx) &&
+                 EC_POINT_mul(group, sum, factors.base, key, factors.key, ctx) == 1 &&
+                 EC_POINT_is_at_infinity(group, sum) == 0 &&
+                 EC_POINT_get_affine_coordinates(group, sum, x, NULL, ctx) == 1 &&
+                 BN_nnmod(x, x, EC_GROUP_get0_order(group), ctx) == 1 && BN_cmp(x, factors.r) == 0;
+    EC_POINT_free(sum);
+    EC_POINT_free(key);
+    EC_GROUP_free(group);
+    return right;
 }
 
 bool public_verifies(const struct attrs *part, CK_MECHANISM_TYPE mech, const uint8_t *data, size_t len,
                      const uint8_t *signature, size_t signature_len)
 {
-    EVP_PKEY *key = key_of(part, mech);
-    EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new(key, NULL) : NULL;
-    bool right = false;
-    if (ctx && EVP_PKEY_verify_init(ctx) == 1) {
-        if (mech == CKM_RSA_PKCS) {
-            right = EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-                    EVP_PKEY_verify(ctx, signature, signature_len, data, len) == 1;
-        } else {
-            int der_len = 0;
-            unsigned char *der = der_signature(signature, signature_len, &der_len);
-            right = der && EVP_PKEY_verify(ctx, der, (size_t)der_len, data, len) == 1;
-            OPENSSL_free(der);
-        }
-    }
-    EVP_PKEY_CTX_free(ctx);
-    EVP_PKEY_free(key);
+    const struct signed_text text = {
+        .data = data, .signature = signature, .len = len, .signature_len = signature_len};
+    BN_CTX *ctx = BN_CTX_new();
+    if (!ctx)
+        return false;
+    BN_CTX_start(ctx);
+    bool right = mech == CKM_RSA_PKCS ? rsa_verifies(part, &text, ctx)
+                 : mech == CKM_DSA    ? dsa_verifies(part, &text, ctx)
+                                      : ec_verifies(part, &text, ctx);
+    BN_CTX_end(ctx);
+    BN_CTX_free(ctx);
     return right;
 }
 
@@ -188,12 +221,14 @@ static CK_RV ec_point_of(const struct attrs *private_key, struct attrs *ret)
 
 static CK_RV dsa_value_of(const struct attrs *private_key, struct attrs *ret)
 {
-    BIGNUM *p = number(private_key, CKA_PRIME), *g = number(private_key, CKA_BASE), *x = number(private_key, CKA_VALUE);
+    BIGNUM *p = number(private_key, CKA_PRIME), *g = number(private_key, CKA_BASE),
+           *x = number(private_key, CKA_VALUE);
     BIGNUM *y = BN_new();
     BN_CTX *ctx = BN_CTX_secure_new();
     CK_RV rv = CKR_TEMPLATE_INCOMPLETE;
     unsigned char raw[1024];
-    if (p && g && x && y && ctx && BN_num_bytes(p) <= (int)sizeof(raw) && BN_mod_exp_mont_consttime(y, g, x, p, ctx, NULL) == 1) {
+    if (p && g && x && y && ctx && BN_num_bytes(p) <= (int)sizeof(raw) &&
+        BN_mod_exp_mont_consttime(y, g, x, p, ctx, NULL) == 1) {
         int len = BN_bn2bin(y, raw);
         rv = attrs_set(ret, CKA_VALUE, raw, (size_t)len);
     }
@@ -217,7 +252,8 @@ CK_RV public_of_private(const struct attrs *private_key, struct attrs *ret)
         return rv;
     switch (attrs_ulong(private_key, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION)) {
     case CKK_RSA:
-        return attrs_get(ret, CKA_MODULUS) && attrs_get(ret, CKA_PUBLIC_EXPONENT) ? CKR_OK : CKR_TEMPLATE_INCOMPLETE;
+        return attrs_get(ret, CKA_MODULUS) && attrs_get(ret, CKA_PUBLIC_EXPONENT) ? CKR_OK
+                                                                                  : CKR_TEMPLATE_INCOMPLETE;
     case CKK_EC:
         return attrs_get(ret, CKA_EC_POINT) ? CKR_OK : ec_point_of(private_key, ret);
     case CKK_DSA:

@@ -36,6 +36,9 @@ CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
         }
         if (class == ERROR_TRANSPORT)
             member_event(member, HEALTH_TRANSPORT, rv);
+        /* The group key's handle is dead: the member has forgotten what it gave us. */
+        if (class == ERROR_STALE_HANDLE && (frame->verb == VERB_WRAP || frame->verb == VERB_UNWRAP))
+            member_lost_handles(member, epoch);
         return rv;
     }
 }

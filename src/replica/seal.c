@@ -13,24 +13,13 @@
 #define LEASE_SECONDS 15
 #define WRITE_TRIES   50 /* other writers that were first */
 
-static CK_RV compute_on(struct managed *managed, struct remote remote, const uint8_t digest[32], uint8_t ret[SEAL_LEN])
-{
-    CK_MECHANISM mech = {.mechanism = CKM_SHA256_HMAC};
-    CK_OBJECT_HANDLE key;
-    size_t len = SEAL_LEN;
-    CK_RV rv = keyring_find(&managed->keyring, managed->keyring.seal, remote, &key);
-    if (rv == CKR_OK)
-        rv = remote_crypt(remote, OP_SIGN, &mech, key, digest, 32, ret, &len, false);
-    return rv == CKR_OK && len != SEAL_LEN ? CKR_DEVICE_ERROR : rv;
-}
-
 CK_RV seal_compute(struct managed *managed, const struct remote *on, const uint8_t digest[32], uint64_t deadline,
                    uint8_t ret[SEAL_LEN])
 {
     if (!group_logged_in(managed->group))
         return CKR_USER_NOT_LOGGED_IN;
     if (on)
-        return compute_on(managed, *on, digest, ret);
+        return keyring_mac(&managed->keyring, *on, digest, ret);
     CK_MECHANISM mech = {.mechanism = CKM_SHA256_HMAC};
     struct frame *frame = frame_new(VERB_CRYPT, frame_room(32), SEAL_LEN);
     if (!frame)

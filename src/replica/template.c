@@ -49,7 +49,9 @@ void template_session(const struct attrs *attrs, bool unwrap, bool bare, struct 
                                              CKA_ID,       CKA_LABEL,    CKA_SUBJECT, CKA_VALUE,     CKA_APPLICATION,
                                              CKA_OBJECT_ID, CKA_ISSUER,  CKA_SERIAL_NUMBER, CKA_CERTIFICATE_TYPE,
                                              CKA_MODULUS,  CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT,
-                                             CKA_PRIME,    CKA_SUBPRIME, CKA_BASE};
+                                             CKA_PRIME,    CKA_SUBPRIME, CKA_BASE,
+                                             /* limits: a replica without them could do more than the key */
+                                             CKA_ALWAYS_AUTHENTICATE, CKA_WRAP_WITH_TRUSTED, CKA_ALLOWED_MECHANISMS};
     ret->count = 0;
     add(ret, CKA_TOKEN, &no, sizeof(no));
     for (size_t i = 0; i < attrs->count; i++) {
@@ -74,6 +76,12 @@ void template_publish(const struct attrs *attrs, struct template *ret)
     add(ret, CKA_TOKEN, &yes, sizeof(yes));
 }
 
+static bool same_value(const CK_ATTRIBUTE *a, const CK_ATTRIBUTE *b)
+{
+    return a->ulValueLen == b->ulValueLen &&
+           (a->ulValueLen == 0 || memcmp(a->pValue, b->pValue, a->ulValueLen) == 0);
+}
+
 void template_changes(const struct attrs *wanted, const struct attrs *there, struct template *ret)
 {
     ret->count = 0;
@@ -83,7 +91,7 @@ void template_changes(const struct attrs *wanted, const struct attrs *there, str
         if (!other || !info || (info->flags & (ATTR_MADE | ATTR_FIXED)) ||
             among(attr->type, kept_here, ARRAY_LEN(kept_here)))
             continue;
-        if (attr->ulValueLen != other->ulValueLen || memcmp(attr->pValue, other->pValue, attr->ulValueLen) != 0)
+        if (!same_value(attr, other))
             add(ret, attr->type, attr->pValue, attr->ulValueLen);
     }
 }

@@ -7,8 +7,9 @@
 #include "router/pick.h"
 
 #define FULL_FOR (1 * NS_PER_S)
-#define SHARE_PATIENCE \
-    8 /* an attempt may take that many times the usual latency, whatever its share of the deadline */
+/* An attempt may take that many times the usual latency, beyond its share, but not more than half of what is
+ * left: the others may be the ones that work. */
+#define SHARE_PATIENCE 8
 
 /* What the loop knows so far. */
 struct walk {
@@ -62,7 +63,7 @@ static struct candidate candidate_of(struct group *group, const struct route *ro
         .tier = member->config->tier,
         .weight = member->config->weight *
                   health_ramp(atomic_load_explicit(&member->slow_from, memory_order_relaxed), now),
-        .ewma = (double)atomic_load_explicit(&latency->work[route->work].ewma, memory_order_relaxed),
+        .ewma = (double)latency_now(latency, route->work, now),
         .outstanding = atomic_load_explicit(&latency->outstanding, memory_order_relaxed),
         .probing = atomic_load_explicit(&latency->work[route->work].probing, memory_order_relaxed) > 0,
         .full = atomic_load_explicit(&latency->full_until, memory_order_relaxed) > now,
@@ -118,10 +119,9 @@ static uint64_t share_of(const struct route *route, const struct member *member,
         return route->deadline;
     uint64_t left = route->deadline - now;
     uint64_t share = left / usable;
-    uint64_t patience =
-        SHARE_PATIENCE * atomic_load_explicit(&member->latency.work[route->work].ewma, memory_order_relaxed);
+    uint64_t patience = SHARE_PATIENCE * latency_now(&member->latency, route->work, now);
     if (patience > share)
-        share = patience < left ? patience : left;
+        share = patience < left / 2 ? patience : left / 2;
     return now + share;
 }
 
@@ -176,7 +176,7 @@ static CK_RV attempt(struct group *group, struct route *route, struct member *me
     uint64_t began = clock_now();
     latency_begin(&member->latency, route->work);
     rv = run_in_session(route, member, deadline);
-    latency_end(&member->latency, route->work, began, clock_now(), rv == CKR_OK || rv == RV_DEADLINE);
+    latency_end(&member->latency, route->work, began, clock_now(), rv == CKR_OK);
     atomic_fetch_add_explicit(&member->calls, 1, memory_order_relaxed);
     return rv;
 }
@@ -188,10 +188,15 @@ static void drop_handles(struct route *route, const struct member *member)
             object_drop_replica(object_base(route->key[k]), member->index);
 }
 
-/* What is learnt about the member from a failure that goes on elsewhere. */
-static void note_failure(struct member *member, enum error_class class, CK_RV rv)
+/*
+ * What is learnt about the member from a failure that goes on elsewhere. One of an epoch that is over is old
+ * news: since then the member has gone down, and may be back.
+ */
+static void note_failure(struct member *member, uint32_t epoch, enum error_class class, CK_RV rv)
 {
     atomic_fetch_add_explicit(&member->failures, 1, memory_order_relaxed);
+    if (epoch != member_epoch(member))
+        return;
     if (class == ERROR_TRANSPORT || class == ERROR_SESSION_LOST)
         member_event(member, HEALTH_TRANSPORT, rv);
     if (class == ERROR_STALE_HANDLE)
@@ -215,6 +220,7 @@ static CK_RV try_member(struct group *group, struct route *route, struct member 
                                   .needs_handles = route->key[0] || route->key[1]};
     for (;;) {
         uint32_t epoch = member_epoch(member);
+        route->epoch = epoch;
         route->attempts++;
         CK_RV rv = attempt(group, route, member, deadline);
         if (rv == RV_GONE) {
@@ -322,7 +328,7 @@ CK_RV route_run(struct group *group, struct route *route)
         walk.common = rv;
         walk.classes |= 1u << class;
         walk.tried |= bit(member->index);
-        note_failure(member, class, rv);
+        note_failure(member, route->epoch, class, rv);
         tell(group, route, member, rv, class);
         if (class == ERROR_AMBIGUOUS) {
             walk.ambiguous |= bit(member->index);
@@ -349,7 +355,7 @@ CK_RV route_continue(struct group *group, struct member *member, struct real_ses
     if (*ret_class == ERROR_SESSION_LOST)
         member_lost_sessions(member, epoch);
     else
-        note_failure(member, *ret_class, rv);
+        note_failure(member, epoch, *ret_class, rv);
     return rv;
 }
 

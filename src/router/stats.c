@@ -130,11 +130,11 @@ static void copy_out(struct stats *stats)
     const uint64_t *from = (const uint64_t *)(const void *)stats->picture;
     const size_t turn = offsetof(struct stats_file, generation) / sizeof(uint64_t);
     uint64_t generation = stats->picture->generation;
-    atomic_store_explicit(&to[turn], generation + 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&to[turn], generation + 1, memory_order_release);
+    /* Released one by one, so that none is seen before the odd generation. */
     for (size_t i = 0; i < stats->size / sizeof(uint64_t); i++)
         if (i != turn)
-            atomic_store_explicit(&to[i], from[i], memory_order_relaxed);
+            atomic_store_explicit(&to[i], from[i], memory_order_release);
     stats->picture->generation = generation + 2;
     atomic_store_explicit(&to[turn], generation + 2, memory_order_release);
 }

@@ -79,7 +79,9 @@ static int read_once(int fd, struct stats_file *ret, size_t *ret_size)
     ssize_t got = pread(fd, ret, SIZE_MOST, 0);
     if (got < (ssize_t)sizeof(*ret))
         return -1;
-    atomic_thread_fence(memory_order_acquire);
+    /* The kernel copies with plain loads: what it copied must be read before the generation is read again. */
+    static _Atomic uint32_t barrier;
+    atomic_fetch_add(&barrier, 1);
     uint64_t again = 0;
     if (pread(fd, &again, sizeof(again), offsetof(struct stats_file, generation)) != (ssize_t)sizeof(again))
         return -1;
@@ -97,9 +99,8 @@ static bool read_whole(int folder, const char *name, uint64_t pid, struct stats_
     int state = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? 0 : -1;
     for (int i = 0; state == 0 && i < TRIES; i++) {
         state = read_once(fd, ret, &size);
-        _Atomic uint32_t never = 0;
         if (state == 0)
-            thread_wait(&never, 0, clock_after(TRY_AFTER));
+            thread_sleep(clock_after(TRY_AFTER));
     }
     (void)close(fd);
     return state == 1 && is_sound(ret, size, pid);

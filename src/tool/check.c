@@ -40,6 +40,13 @@ static void check_run_dir(struct check *check)
                      "others may remove the live statistics in run-dir %s", dir);
 }
 
+static bool count_refused(UNUSED const uint8_t uuid[UUID_LEN], UNUSED uint64_t seq, UNUSED int64_t when,
+                          void *ctx)
+{
+    ++*(size_t *)ctx;
+    return true;
+}
+
 static void check_vault(struct check *check, const struct site_group *group, const char *where)
 {
     uint64_t head = 0;
@@ -50,6 +57,11 @@ static void check_vault(struct check *check, const struct site_group *group, con
     if (vault_meta(group->managed->vault)->created > now + CLOCK_SLACK)
         findings_add(&check->findings, FINDING_TROUBLE, where, "Set this host's clock (timedatectl).",
                      "by this host's clock the vault was made in the future: one of both is wrong");
+    size_t refused = 0;
+    if (vault_refused_each(group->managed->vault, count_refused, &refused) == 0 && refused)
+        findings_add(&check->findings, FINDING_TROUBLE, where, "`p11ha status` names them.",
+                     "%zu record%s of the vault refused: the seal is wrong", refused,
+                     refused == 1 ? " was" : "s were");
     if (access(group->config->vault, W_OK) != 0)
         findings_add(&check->findings, FINDING_WARNING, where,
                      "Run this as the user whose applications use the group.",
