@@ -38,9 +38,9 @@ static void settle_openssl(struct namespace *ns)
 }
 
 /* Its C library begins with our array of variables and would write into it: it gets an array of its own. */
-static bool own_environment(void *handle)
+static bool own_environment(struct namespace *ns)
 {
-    char ***theirs = symbol(handle, "environ");
+    char ***theirs = symbol(ns->handle, "environ");
     if (!theirs || !*theirs)
         return true;
     size_t count = 0;
@@ -51,7 +51,7 @@ static bool own_environment(void *handle)
         return false;
     for (size_t i = 0; i < count; i++)
         copy[i] = (*theirs)[i];
-    *theirs = copy;
+    *theirs = ns->environment = copy;
     return true;
 }
 
@@ -85,7 +85,7 @@ bool namespace_open(const char *path, struct namespace *ret, const char **ret_wh
         return false;
     }
     *ret = (struct namespace){.handle = handle};
-    if (!own_environment(handle)) {
+    if (!own_environment(ret)) {
         *ret_why = "no memory for its environment";
         return false;
     }

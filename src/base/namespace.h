@@ -19,6 +19,7 @@
 struct namespace
 {
     void *handle;
+    char **environment; /* the array of its variables; lives as long as the process */
     locale_t (*uselocale)(locale_t);
     int (*setenv)(const char *, const char *, int);
     int (*setspecific)(unsigned key, const void *value);

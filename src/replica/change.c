@@ -152,7 +152,7 @@ CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRI
         if (rv == CKR_OK)
             rv = copy_record(managed, base, &making, deadline);
     } else {
-        rv = making_describe(managed, remote, &making, NULL);
+        rv = making_describe(managed, remote, &making, base->recipe);
     }
     (void)!remote_destroy(remote, making.real);
     if (rv == CKR_OK)

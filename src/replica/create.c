@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "call/names.h"
 #include "call/rv.h"
 #include "replica/destroy.h"
@@ -41,7 +42,9 @@ static CK_RV read_attrs(struct remote remote, struct making *making, bool manage
     size_t count = 0;
     const CK_ATTRIBUTE_TYPE *type = attrs_of_class(class, subtype, &count);
     rv = remote_get(remote, making->real, type, count, &making->attrs);
-    return rv == CKR_OK ? template_logical(making->asked, making->count, making->token, managed, &making->attrs) : rv;
+    return rv == CKR_OK
+               ? template_logical(making->asked, making->count, making->token, managed, &making->attrs)
+               : rv;
 }
 
 static CK_RV find_public_part(struct making *making, const struct attrs *public_attrs, struct attrs *ret)
@@ -58,13 +61,18 @@ static CK_RV find_public_part(struct making *making, const struct attrs *public_
     return rv;
 }
 
-CK_RV making_describe(struct managed *managed, struct remote remote, struct making *making, const struct attrs *public_attrs)
+CK_RV making_describe(struct managed *managed, struct remote remote, struct making *making,
+                      const struct attrs *public_attrs)
 {
     CK_RV rv = read_attrs(remote, making, true);
-    if (rv != CKR_OK || !making->token)
-        return rv;
     struct record *record = &making->record;
     CK_OBJECT_CLASS class = attrs_ulong(&making->attrs, CKA_CLASS, CKO_DATA);
+    /* A session key without one stays usable; only its copy to a token object will be refused. */
+    if (rv == CKR_OK && !making->token && class == CKO_PRIVATE_KEY &&
+        find_public_part(making, public_attrs, &record->public_part) != CKR_OK)
+        attrs_free(&record->public_part);
+    if (rv != CKR_OK || !making->token)
+        return rv;
     if (RAND_bytes(record->uuid, UUID_LEN) != 1)
         return CKR_FUNCTION_FAILED;
     record->version = 1;
@@ -111,8 +119,29 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
     return CKR_OK;
 }
 
-CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making, uint32_t session,
-                 CK_OBJECT_HANDLE *ret)
+static void public_part_free(void *recipe)
+{
+    attrs_free(recipe);
+    mem_free(recipe);
+}
+
+/* An EC private key does not say it, and the key's copy to a token object needs it. */
+static CK_RV keep_public_part(struct object *object, struct attrs *part)
+{
+    if (part->count == 0)
+        return CKR_OK;
+    struct attrs *kept = mem_new(1, sizeof(*kept));
+    if (!kept)
+        return CKR_HOST_MEMORY;
+    *kept = *part;
+    *part = (struct attrs){0};
+    object->recipe = kept;
+    object->recipe_free = public_part_free;
+    return CKR_OK;
+}
+
+CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making,
+                  uint32_t session, CK_OBJECT_HANDLE *ret)
 {
     AUTO(object_unref) struct object *object = object_new(group->count);
     if (!object)
@@ -122,7 +151,9 @@ CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, str
     if (!object->token)
         object->pinned = (int)remote.member->index;
     object_set_replica(object, remote.member->index, epoch, making->real);
-    CK_RV rv = catalog_add(group->catalog, object);
+    CK_RV rv = object->token ? CKR_OK : keep_public_part(object, &making->record.public_part);
+    if (rv == CKR_OK)
+        rv = catalog_add(group->catalog, object);
     if (rv == CKR_OK)
         *ret = object->item.handle;
     return rv;
@@ -133,8 +164,8 @@ static CK_RV pin_here(struct managed *managed, struct remote remote, struct maki
 {
     struct name_buf buf;
     if (managed->group->config->unreplicable != UNREPLICABLE_PIN) {
-        log_event(LOG_WARN, "key-refused", "group=%s answer=%s why=%s", managed->group->config->name, name_rv(why, &buf),
-                  "a key of this type cannot be replicated; unreplicable-keys = refuse");
+        log_event(LOG_WARN, "key-refused", "group=%s answer=%s why=%s", managed->group->config->name,
+                  name_rv(why, &buf), "a key of this type cannot be replicated; unreplicable-keys = refuse");
         return why;
     }
     struct template t;
@@ -145,7 +176,8 @@ static CK_RV pin_here(struct managed *managed, struct remote remote, struct maki
         return rv;
     making->record.wrap = WRAP_PINNED;
     making->record.proof_kind = PROOF_NONE;
-    snprintf(making->record.pinned_member, sizeof(making->record.pinned_member), "%s", remote.member->config->name);
+    snprintf(making->record.pinned_member, sizeof(making->record.pinned_member), "%s",
+             remote.member->config->name);
     log_event(LOG_WARN, "key-pinned", "group=%s member=%s why=%s", managed->group->config->name,
               remote.member->config->name, "it lives on this member alone and is lost with it");
     return CKR_OK;
@@ -182,8 +214,10 @@ static bool elsewhere(CK_RV rv)
     return class != ERROR_NONE && class != ERROR_APPLICATION;
 }
 
-/* Makes the objects as session objects on one member and describes them; on another one if that member fails on the way. */
-static CK_RV try_out(struct managed *managed, struct creation *creation, struct remote *ret_remote, uint32_t *ret_epoch)
+/* Makes the objects as session objects on one member and describes them; on another one if that member fails
+ * on the way. */
+static CK_RV try_out(struct managed *managed, struct creation *creation, struct remote *ret_remote,
+                     uint32_t *ret_epoch)
 {
     struct route route;
     route_init(&route, creation->frame, creation->work, clock_after(creation->timeout));
@@ -194,7 +228,8 @@ static CK_RV try_out(struct managed *managed, struct creation *creation, struct 
         creation->frame = route.frame;
         if (rv != CKR_OK)
             return rv;
-        *ret_remote = (struct remote){route.member, clock_after(managed->group->config->call_timeout), route.epoch};
+        *ret_remote =
+            (struct remote){route.member, clock_after(managed->group->config->call_timeout), route.epoch};
         *ret_epoch = route.epoch;
         for (unsigned i = 0; i < creation->makings; i++)
             creation->making[i]->real = route.frame->made[i];
@@ -220,11 +255,12 @@ CK_RV create_objects(struct managed *managed, struct creation *creation, CK_OBJE
     for (unsigned i = 0; i < creation->makings && rv == CKR_OK; i++) {
         struct making *making = creation->making[i];
         rv = making->token ? making_place(managed, making, creation->flags, &made[i])
-                          : making_keep(managed->group, remote, epoch, making, creation->session, &made[i]);
+                           : making_keep(managed->group, remote, epoch, making, creation->session, &made[i]);
     }
     drop_tryouts(remote, creation, rv != CKR_OK);
     for (unsigned i = 0; i < creation->makings; i++) {
-        AUTO(object_unref) struct object *object = made[i] ? catalog_ref(managed->group->catalog, made[i]) : NULL;
+        AUTO(object_unref)
+        struct object *object = made[i] ? catalog_ref(managed->group->catalog, made[i]) : NULL;
         if (rv != CKR_OK && object)
             (void)!destroy_object(managed, object);
         else

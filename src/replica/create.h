@@ -23,7 +23,7 @@ MUST_USE CK_RV making_describe(struct managed *managed, struct remote remote, st
                               const struct attrs *public_attrs);
 /* Records and places a described token object; its virtual handle in *ret. */
 MUST_USE CK_RV making_place(struct managed *managed, struct making *making, unsigned flags, CK_OBJECT_HANDLE *ret);
-/* A session object of the making stays on the member: its virtual handle in *ret. */
+/* A session object of the making stays on the member: its virtual handle in *ret. Its recipe is its public part, if it has one. */
 MUST_USE CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making, uint32_t session,
                           CK_OBJECT_HANDLE *ret);
 

@@ -109,7 +109,7 @@ static void *look(void *arg)
 
 static int shell(const char *format, const char *a, const char *b, const char *c)
 {
-    char command[1024];
+    char command[2400];
     snprintf(command, sizeof(command), format, a, b, c);
     return system(command);
 }
