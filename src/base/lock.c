@@ -10,10 +10,11 @@
 
 #ifndef NDEBUG
 static const char *const level_name[LOCK_LEVELS] = {
-    [LOCK_RUNTIME] = "RUNTIME", [LOCK_GROUP] = "GROUP",       [LOCK_VAULT] = "VAULT",
-    [LOCK_SESSION] = "SESSION", [LOCK_CATALOG] = "CATALOG",   [LOCK_OBJECT] = "OBJECT",
-    [LOCK_MEMBER] = "MEMBER",   [LOCK_INSTANCE] = "INSTANCE", [LOCK_POOL] = "POOL",
-    [LOCK_TABLE] = "TABLE",     [LOCK_SECRET] = "SECRET",     [LOCK_LOG] = "LOG",
+    [LOCK_RUNTIME] = "RUNTIME", [LOCK_GROUP] = "GROUP",     [LOCK_VAULT] = "VAULT",
+    [LOCK_SESSION] = "SESSION", [LOCK_CATALOG] = "CATALOG", [LOCK_OBJECT] = "OBJECT",
+    [LOCK_MEMBER] = "MEMBER",   [LOCK_SIGNON] = "SIGNON",   [LOCK_INSTANCE] = "INSTANCE",
+    [LOCK_POOL] = "POOL",       [LOCK_TABLE] = "TABLE",     [LOCK_SECRET] = "SECRET",
+    [LOCK_LOG] = "LOG",
 };
 
 /* Bit n: this thread holds a lock of level n. */

@@ -5,8 +5,9 @@
 
 #include "base/mem.h"
 
-#define KEYS_OURS 8  /* thread-specific keys of ours on threads that enter a namespace: a sanitizer's */
-#define KEYS_FLAT 32 /* glibc keeps so many slots in the thread itself; more are allocated, by one C library for both */
+#define KEYS_OURS 8 /* thread-specific keys of ours on threads that enter a namespace: a sanitizer's */
+#define KEYS_FLAT \
+    32 /* glibc keeps so many slots in the thread itself; more are allocated, by one C library for both */
 
 static void *symbol(void *handle, const char *name)
 {

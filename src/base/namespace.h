@@ -3,8 +3,9 @@
  * made. What follows from that, and is put right here:
  * - its character tables are not set for a new thread: namespace_thread_begin sets them, else its isspace()
  * crashes;
- * - its thread-specific keys are numbered from 0 like ours, but a thread has one set of slots for both: a thread may enter only
- * one namespace, and namespace_open has its keys begin behind those that our threads use; namespace_thread_end empties them;
+ * - its thread-specific keys are numbered from 0 like ours, but a thread has one set of slots for both: a
+ * thread may enter only one namespace, and namespace_open has its keys begin behind those that our threads
+ * use; namespace_thread_end empties them;
  * - it shares the array of environment variables: namespace_open gives it one of its own;
  * - at exit its OpenSSL would clean up on a thread that never was its own: namespace_open forbids that.
  * Not put right: what else a vendor's library may keep per process.

@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "call/attrs.h"
 
-#define ALIGN 16
+#define ALIGN      16
 #define FIXUPS_MAX 256 /* inner pointers of one frame */
 #define DEPTH_MAX  3   /* parameters inside parameters */
 #define FIELD_MAX  (16u << 20)
@@ -34,7 +34,8 @@ static const void *target_of(const struct param_field *field, const void *param)
 
 bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind)
 {
-    const struct param_shape *shape = mech->pParameter ? mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen) : NULL;
+    const struct param_shape *shape =
+        mech->pParameter ? mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen) : NULL;
     for (size_t i = 0; shape && i < shape->fields; i++)
         if (shape->field[i].kind == kind)
             return true;
@@ -44,7 +45,8 @@ bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind)
 static size_t room_of_mech(const CK_MECHANISM *mech, unsigned depth);
 
 /* Room for all that the fields of `param` point to, SIZE_MAX if that cannot be copied. */
-static size_t room_of_fields(const struct param_shape *shape, const void *param, const void *outer, unsigned depth)
+static size_t room_of_fields(const struct param_shape *shape, const void *param, const void *outer,
+                             unsigned depth)
 {
     size_t room = 0;
     for (size_t i = 0; shape && i < shape->fields; i++) {
@@ -96,8 +98,8 @@ size_t frame_room_mech(const CK_MECHANISM *mech)
 static bool is_nested(const CK_ATTRIBUTE *attr)
 {
     const struct attr_info *info = attr_lookup(attr->type);
-    return info && info->shape == ATTR_TEMPLATE && attr->pValue && attr->ulValueLen != CK_UNAVAILABLE_INFORMATION &&
-           attr->ulValueLen % sizeof(CK_ATTRIBUTE) == 0;
+    return info && info->shape == ATTR_TEMPLATE && attr->pValue &&
+           attr->ulValueLen != CK_UNAVAILABLE_INFORMATION && attr->ulValueLen % sizeof(CK_ATTRIBUTE) == 0;
 }
 
 static size_t room_of_templ(const CK_ATTRIBUTE *templ, CK_ULONG count, unsigned depth)
@@ -179,7 +181,8 @@ void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t 
 static void copy_mech(struct frame *frame, CK_MECHANISM *into, const CK_MECHANISM *mech);
 
 /* `param` is the frame's own copy, whose pointers still lead outside: they are brought in. */
-static void copy_fields(struct frame *frame, const struct param_shape *shape, uint8_t *param, const void *outer)
+static void copy_fields(struct frame *frame, const struct param_shape *shape, uint8_t *param,
+                        const void *outer)
 {
     for (size_t i = 0; shape && i < shape->fields; i++) {
         const struct param_field *field = &shape->field[i];
@@ -307,8 +310,9 @@ static const char *const verb_names[VERBS] = {
     [VERB_CONNECT] = "C_Initialize",
 };
 static const char *const kind_names[OP_KINDS] = {
-    [OP_ENCRYPT] = "C_Encrypt", [OP_DECRYPT] = "C_Decrypt",           [OP_SIGN] = "C_Sign",
-    [OP_VERIFY] = "C_Verify",   [OP_DIGEST] = "C_Digest",             [OP_SIGN_RECOVER] = "C_SignRecover",
+    [OP_ENCRYPT] = "C_Encrypt", [OP_DECRYPT] = "C_Decrypt",
+    [OP_SIGN] = "C_Sign",       [OP_VERIFY] = "C_Verify",
+    [OP_DIGEST] = "C_Digest",   [OP_SIGN_RECOVER] = "C_SignRecover",
     [OP_FIND] = "C_Find",       [OP_VERIFY_RECOVER] = "C_VerifyRecover",
 };
 

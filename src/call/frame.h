@@ -1,8 +1,8 @@
 /*
- * A frame: one call to a member (or a fixed sequence of calls on one real session) as one flat, owned, relocatable
- * block of secret memory. Nothing in it points outside. So a caller can leave at its deadline while the vendor's code
- * still holds the frame, and frame_clone can send the same call elsewhere.
- * Life: made by a caller, run by a runner (member/), counted by `refs` while a lane holds it too.
+ * A frame: one call to a member (or a fixed sequence of calls on one real session) as one flat, owned,
+ * relocatable block of secret memory. Nothing in it points outside. So a caller can leave at its deadline
+ * while the vendor's code still holds the frame, and frame_clone can send the same call elsewhere. Life: made
+ * by a caller, run by a runner (member/), counted by `refs` while a lane holds it too.
  */
 #ifndef CALL_FRAME_H
 #define CALL_FRAME_H
@@ -13,8 +13,8 @@
 #include "pkcs11-headers/pkcs11.h"
 
 enum verb {
-    VERB_CRYPT, /* the steps of `steps` of an operation of `kind` */
-    VERB_FIND,  /* all handles that match templ[0] into out, as CK_OBJECT_HANDLEs */
+    VERB_CRYPT,          /* the steps of `steps` of an operation of `kind` */
+    VERB_FIND,           /* all handles that match templ[0] into out, as CK_OBJECT_HANDLEs */
     VERB_GET_ATTRIBUTES, /* templ[0] filled in place; its values have room */
     VERB_SET_ATTRIBUTES,
     VERB_CREATE,
@@ -27,9 +27,9 @@ enum verb {
     VERB_UNWRAP,        /* key[0] unwraps in[0] by templ[0] */
     VERB_RANDOM,        /* out */
     VERB_SEED_RANDOM,
-    VERB_OPEN_SESSION,  /* number = flags; session is the answer */
+    VERB_OPEN_SESSION, /* number = flags; session is the answer */
     VERB_CLOSE_SESSION,
-    VERB_LOGIN,  /* number = user type, in[0] = PIN */
+    VERB_LOGIN, /* number = user type, in[0] = PIN */
     VERB_LOGOUT,
     VERB_TOKEN_INFO, /* out = CK_TOKEN_INFO */
     VERB_MECHANISMS, /* out = struct frame_mechanism[] */
@@ -41,7 +41,7 @@ const char *verb_name(enum verb verb, enum op_kind kind);
 /* Steps of VERB_CRYPT, done in this order. */
 enum frame_steps {
     STEP_INIT = 1,
-    STEP_LOGIN = 2, /* C_Login(CKU_CONTEXT_SPECIFIC) with in[2] */
+    STEP_LOGIN = 2,  /* C_Login(CKU_CONTEXT_SPECIFIC) with in[2] */
     STEP_UPDATE = 4, /* in[0] */
     STEP_FINAL = 8,  /* out appended; a verification's signature is in[1] */
     STEP_SINGLE = 16 /* in[0], in[1] */
@@ -81,7 +81,7 @@ struct frame {
     /* The answer: written by who runs it. */
     CK_RV rv;
     uint32_t instance_epoch; /* before: that the session or slot is of, 0 = any; then that it ran in */
-    unsigned step_reached; /* the step that gave rv */
+    unsigned step_reached;   /* the step that gave rv */
     CK_ULONG out_len;
     CK_OBJECT_HANDLE made[2];
     CK_ULONG number;
@@ -96,11 +96,13 @@ struct frame {
 /* Bytes of arena that each part needs. */
 size_t frame_room(size_t len);
 size_t frame_room_mech(const CK_MECHANISM *mech);
-/* CKR_MECHANISM_PARAM_INVALID for a parameter that cannot be copied: ask before anything else is done with an application's mechanism. */
+/* CKR_MECHANISM_PARAM_INVALID for a parameter that cannot be copied: ask before anything else is done with an
+ * application's mechanism. */
 MUST_USE CK_RV frame_check_mech(const CK_MECHANISM *mech);
 /* A template that can be no template has more room than frame_new gives. */
 size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count);
-/* A frame with that much room for inputs and `out_room` for the output; NULL without memory. One reference. */
+/* A frame with that much room for inputs and `out_room` for the output; NULL without memory. One reference.
+ */
 MUST_USE struct frame *frame_new(enum verb verb, size_t room, size_t out_room);
 struct frame *frame_ref(struct frame *frame);
 /* The last one wipes and releases it. */
@@ -111,14 +113,17 @@ AUTO_DEFINE(frame_unref, struct frame)
 void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t len);
 /* Deep copy by the table of mechs.h. NULL or a mechanism without parameter is fine. */
 void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech);
-/* With values copied; for GET_ATTRIBUTES lengths are room, and values start zeroed. Nested templates are deep-copied. */
+/* With values copied; for GET_ATTRIBUTES lengths are room, and values start zeroed. Nested templates are
+ * deep-copied. */
 void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count);
 /*
- * The same call once more, in a block of its own: inputs are copied, the answer is blank. Safe while a lane still runs
- * the original. `out_room` 0: as before. NULL without memory, or with more inner pointers (256) than are kept track of.
+ * The same call once more, in a block of its own: inputs are copied, the answer is blank. Safe while a lane
+ * still runs the original. `out_room` 0: as before. NULL without memory, or with more inner pointers (256)
+ * than are kept track of.
  */
 MUST_USE struct frame *frame_clone(const struct frame *frame, size_t out_room);
-/* Where the mechanism's parameter has outputs or handles of its own (mechs.h), false: flat, nothing to translate. */
+/* Where the mechanism's parameter has outputs or handles of its own (mechs.h), false: flat, nothing to
+ * translate. */
 bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind);
 
 #endif

@@ -1,4 +1,5 @@
-/* Names of numbers, for logs, traces and people. Static strings; an unknown number becomes e.g. "CKR_0x80000123". */
+/* Names of numbers, for logs, traces and people. Static strings; an unknown number becomes e.g.
+ * "CKR_0x80000123". */
 #ifndef CALL_NAMES_H
 #define CALL_NAMES_H
 

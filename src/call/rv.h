@@ -1,11 +1,13 @@
-/* Return values that exist only inside: what a runner says when no member answered. Never given to an application. */
+/* Return values that exist only inside: what a runner says when no member answered. Never given to an
+ * application. */
 #ifndef CALL_RV_H
 #define CALL_RV_H
 
 #include "pkcs11-headers/pkcs11.h"
 
-#define RV_INSIDE       (CKR_VENDOR_DEFINED | 0x50313100UL)
-#define RV_DEADLINE     (RV_INSIDE | 1) /* the member has not answered in time; the call may still happen there */
+#define RV_INSIDE   (CKR_VENDOR_DEFINED | 0x50313100UL)
+#define RV_DEADLINE (RV_INSIDE | 1) /* the member has not answered in time; the call may still happen there \
+                                     */
 #define RV_STUCK        (RV_INSIDE | 2) /* too many of the member's lanes are stuck; not sent */
 #define RV_NO_MEMBER    (RV_INSIDE | 3) /* no member is usable */
 #define RV_PIN_REFUSED  (RV_INSIDE | 4) /* this member has refused this PIN before; not tried again */

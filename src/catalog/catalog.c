@@ -66,14 +66,26 @@ static uint64_t hash_attr(const struct object *object, CK_ATTRIBUTE_TYPE type)
     return attr ? map_hash(attr->pValue, attr->ulValueLen, type) : map_hash("", 0, type);
 }
 
+static bool is_named(const struct object *object, CK_ATTRIBUTE_TYPE type)
+{
+    const CK_ATTRIBUTE *attr = attrs_get(&object->attrs, type);
+    return attr && attr->ulValueLen > 0;
+}
+
+/* What has no label (or id) is in no chain: all those together would make one that is walked at each removal.
+ * It is put in and taken out all the same, so that the buckets are there when it gets one. */
 static int index_locked(struct catalog *catalog, struct object *object)
 {
     int r = map_add(&catalog->labels, &object->by_label, hash_attr(object, CKA_LABEL));
     if (r != 0)
         return r;
+    if (!is_named(object, CKA_LABEL))
+        map_remove(&catalog->labels, &object->by_label);
     r = map_add(&catalog->ids, &object->by_id, hash_attr(object, CKA_ID));
     if (r != 0)
         map_remove(&catalog->labels, &object->by_label);
+    else if (!is_named(object, CKA_ID))
+        map_remove(&catalog->ids, &object->by_id);
     return r;
 }
 
@@ -234,16 +246,28 @@ CK_RV catalog_find(struct catalog *catalog, const CK_ATTRIBUTE *templ, CK_ULONG 
     return CKR_OK;
 }
 
+static bool is_twin(const struct object *other, const struct object *object, uint64_t hash)
+{
+    return other->token && !other->original && other->class == object->class &&
+           identity_hash(&other->attrs) == hash;
+}
+
 size_t catalog_twins(struct catalog *catalog, const struct object *object)
 {
     size_t twins = 0;
     lock_take(&catalog->lock);
     uint64_t hash = identity_hash(&object->attrs);
-    struct map_node *node = map_first(&catalog->labels, hash_attr(object, CKA_LABEL));
-    for (; node; node = map_next(node)) {
-        struct object *other = container_of(node, struct object, by_label);
-        twins += other->token && !other->original && identity_hash(&other->attrs) == hash;
-    }
+    bool label = is_named(object, CKA_LABEL);
+    bool id = !label && object->class != CKO_DATA && is_named(object, CKA_ID); /* data is not known by it */
+    struct map_node *node = label ? map_first(&catalog->labels, hash_attr(object, CKA_LABEL))
+                            : id  ? map_first(&catalog->ids, hash_attr(object, CKA_ID))
+                                  : NULL;
+    for (; node; node = map_next(node))
+        twins += is_twin(label ? container_of(node, struct object, by_label)
+                               : container_of(node, struct object, by_id),
+                         object, hash);
+    for (struct object *other = label || id ? NULL : catalog->first; other; other = other->next)
+        twins += is_twin(other, object, hash);
     lock_drop(&catalog->lock);
     return twins;
 }

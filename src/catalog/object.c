@@ -32,19 +32,28 @@ static unsigned modulus_bits(const struct attrs *attrs)
     return modulus ? (unsigned)modulus->ulValueLen * 8 : (unsigned)attrs_ulong(attrs, CKA_MODULUS_BITS, 0);
 }
 
+/* What is fixed at creation is read by others without a lock: it is not written again. */
+#define SET_IF_NEW(field, value)          \
+    do {                                  \
+        __auto_type new_value_ = (value); \
+        if ((field) != new_value_)        \
+            (field) = new_value_;         \
+    } while (0)
+
 void object_set_attrs(struct object *object, struct attrs *attrs)
 {
     attrs_free(&object->attrs);
     object->attrs = *attrs;
     memset(attrs, 0, sizeof(*attrs));
     const struct attrs *a = &object->attrs;
-    object->class = attrs_ulong(a, CKA_CLASS, CKO_DATA);
-    object->subtype = object->class == CKO_CERTIFICATE
-                          ? attrs_ulong(a, CKA_CERTIFICATE_TYPE, CKC_X_509)
-                          : attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
-    object->bits = modulus_bits(a);
-    object->token = attrs_bool(a, CKA_TOKEN, false);
-    object->private = attrs_bool(a, CKA_PRIVATE, false);
+    CK_OBJECT_CLASS class = attrs_ulong(a, CKA_CLASS, CKO_DATA);
+    SET_IF_NEW(object->class, class);
+    SET_IF_NEW(object->subtype, class == CKO_CERTIFICATE
+                                    ? attrs_ulong(a, CKA_CERTIFICATE_TYPE, CKC_X_509)
+                                    : attrs_ulong(a, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION));
+    SET_IF_NEW(object->bits, modulus_bits(a));
+    SET_IF_NEW(object->token, attrs_bool(a, CKA_TOKEN, false));
+    SET_IF_NEW(object->private, attrs_bool(a, CKA_PRIVATE, false));
 }
 
 bool object_replica(struct object *object, unsigned member, uint32_t epoch, CK_OBJECT_HANDLE *ret_handle)

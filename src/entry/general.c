@@ -22,8 +22,8 @@ static CK_RV read_args(const CK_C_INITIALIZE_ARGS *args, const char **ret)
     int callbacks = !!args->CreateMutex + !!args->DestroyMutex + !!args->LockMutex + !!args->UnlockMutex;
     if (callbacks != 0 && callbacks != 4)
         return CKR_ARGUMENTS_BAD;
-    /* CKF_LIBRARY_CANT_CREATE_OS_THREADS is accepted: GnuTLS and p11-kit set it for every module, and our threads run none of the
-     * application's code. */
+    /* CKF_LIBRARY_CANT_CREATE_OS_THREADS is accepted: GnuTLS and p11-kit set it for every module, and our
+     * threads run none of the application's code. */
     if (callbacks == 4 && !(args->flags & CKF_OS_LOCKING_OK))
         return CKR_CANT_LOCK;
     return config_named(args->pReserved, ret);

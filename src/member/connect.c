@@ -106,26 +106,43 @@ static CK_RV probe_token(struct member *member, uint64_t deadline)
     return same ? CKR_OK : RV_MISFIT;
 }
 
-CK_RV connect_probe(struct member *member, uint64_t deadline)
+/* Looked for again, after a new start of its module if `init` or if nobody else works in it. */
+static CK_RV probe_anew(struct member *member, bool init, uint64_t deadline)
 {
-    CK_RV rv = probe_token(member, deadline);
-    if (rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == CKR_SLOT_ID_INVALID || rv == CKR_TOKEN_NOT_PRESENT ||
-        rv == CKR_TOKEN_NOT_RECOGNIZED || rv == CKR_DEVICE_ERROR || rv == CKR_GENERAL_ERROR) {
-        /* Its slot may have moved, its module may want a new start: looked for again before it is believed
-         * missing. */
-        lock_take(&member->lock);
-        member->needs_init = rv == CKR_CRYPTOKI_NOT_INITIALIZED || instance_up(member->instance) == 0;
-        lock_drop(&member->lock);
-        rv = connect_member(member, deadline);
-        if (rv == CKR_OK)
-            rv = probe_token(member, deadline);
-    }
-    if (rv != CKR_OK)
-        return rv;
-    rv = member_sign_on(member, deadline);
+    lock_take(&member->lock);
+    member->needs_init = init || instance_up(member->instance) == 0;
+    lock_drop(&member->lock);
+    CK_RV rv = connect_member(member, deadline);
+    return rv == CKR_OK ? probe_token(member, deadline) : rv;
+}
+
+/* Logged in, if the application is, and the group's keys there. */
+static CK_RV probe_keys(struct member *member, uint64_t deadline)
+{
+    CK_RV rv = member_sign_on(member, deadline);
     if (rv != CKR_OK)
         return rv == CKR_USER_NOT_LOGGED_IN ? CKR_OK : rv;
     return member->hooks.prove ? member->hooks.prove(member->hooks.ctx, member, deadline) : CKR_OK;
+}
+
+CK_RV connect_probe(struct member *member, uint64_t deadline)
+{
+    CK_RV rv = probe_token(member, deadline);
+    /* Its slot may have moved, its module may want a new start: looked for again before it is believed
+     * missing. */
+    if (rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == CKR_SLOT_ID_INVALID || rv == CKR_TOKEN_NOT_PRESENT ||
+        rv == CKR_TOKEN_NOT_RECOGNIZED || rv == CKR_DEVICE_ERROR || rv == CKR_GENERAL_ERROR)
+        rv = probe_anew(member, rv == CKR_CRYPTOKI_NOT_INITIALIZED, deadline);
+    if (rv != CKR_OK)
+        return rv;
+    rv = probe_keys(member, deadline);
+    /* SoftHSM does not see again what it once found missing, until a new start. */
+    if (rv == RV_MISFIT && instance_up(member->instance) == 0) {
+        rv = probe_anew(member, true, deadline);
+        if (rv == CKR_OK)
+            rv = probe_keys(member, deadline);
+    }
+    return rv;
 }
 
 static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,

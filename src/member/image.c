@@ -31,8 +31,7 @@ static bool forked; /* shared images are the parent's too: load private ones */
 
 static char *key_of(const struct config_member *member)
 {
-    char *key =
-        mem_printf("%s|%s|%d|%d", member->module, member->init_args ? member->init_args : "",
+    char *key = mem_printf("%s|%s|%d|%d", member->module, member->init_args ? member->init_args : "",
                            member->instance, member->runner);
     for (size_t i = 0; key && i < member->env_count; i++) {
         char *longer = mem_printf("%s|%s=%s", key, member->env[i].name, member->env[i].value);
@@ -124,7 +123,8 @@ static bool load_private(struct image *image, char *why, size_t why_len)
     return get_lists(image, handle, why, why_len);
 }
 
-/* p11-kit counts who has initialised it, and initialises it with locks; all other calls go straight to the module. */
+/* p11-kit counts who has initialised it, and initialises it with locks; all other calls go straight to the
+ * module. */
 static bool load_shared(struct image *image, char *why, size_t why_len)
 {
     image->kind = IMAGE_P11KIT;

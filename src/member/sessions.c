@@ -18,7 +18,7 @@ struct member_pool {
     struct real_session *all;     /* every one that exists, for the watchdog */
     bool opening_owner;
     unsigned count, idle_count; /* of this epoch, the owner not included */
-    unsigned limit, most; /* how many at once now, and as configured */
+    unsigned limit, most;       /* how many at once now, and as configured */
     uint32_t epoch;
 };
 
@@ -64,9 +64,9 @@ void pool_free(struct member_pool *pool)
 }
 
 /*
- * Everything of older epochs is forgotten: the member has forgotten it too. `epoch` may itself be an older one,
- * read before another thread saw the new one. The owner stays in memory: others may be about to use it, and
- * are told by its epoch that it is over.
+ * Everything of older epochs is forgotten: the member has forgotten it too. `epoch` may itself be an older
+ * one, read before another thread saw the new one. The owner stays in memory: others may be about to use it,
+ * and are told by its epoch that it is over.
  */
 static void renew_locked(struct member_pool *pool, uint32_t epoch)
 {

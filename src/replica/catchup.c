@@ -119,7 +119,8 @@ static bool apply(const struct record *record, void *ctx)
         walk->rv = CKR_DEVICE_ERROR;
         return false;
     }
-    enum writing writing = applied || record->state != RECORD_LIVE ? WRITING_NOT : being_written(managed, record->seq);
+    enum writing writing =
+        applied || record->state != RECORD_LIVE ? WRITING_NOT : being_written(managed, record->seq);
     while (writing == WRITING_ELSEWHERE) {
         thread_sleep(clock_after(LEASE_POLL));
         writing = being_written(managed, record->seq);
@@ -138,7 +139,8 @@ static bool apply(const struct record *record, void *ctx)
         }
         if (rv != CKR_OK)
             log_event(LOG_ERROR, "record-not-applied", "group=%s member=%s seq=%llu answer=%s",
-                      managed->group->config->name, name, (unsigned long long)record->seq, route_rv_name(rv, &buf));
+                      managed->group->config->name, name, (unsigned long long)record->seq,
+                      route_rv_name(rv, &buf));
         walk->applied++;
     }
     if (walk->gap)
@@ -163,7 +165,8 @@ static CK_RV run(struct walk *walk)
         int r = vault_each(managed->vault, row.synced_seq, apply, walk);
         if (walk->rv == CKR_OK && r == 0 && !walk->gap && walk->done < head)
             walk->done = head;
-        if (walk->done > row.synced_seq && vault_caught_up(managed->vault, walk->member->config->name, walk->done) != 0)
+        if (walk->done > row.synced_seq &&
+            vault_caught_up(managed->vault, walk->member->config->name, walk->done) != 0)
             return CKR_DEVICE_ERROR;
         if (walk->rv != CKR_OK || r != 0)
             return walk->rv != CKR_OK ? walk->rv : CKR_DEVICE_ERROR;

@@ -1,6 +1,6 @@
 /*
- * Catch-up: every record behind a member's synced_seq, in order: its replica made, changed or destroyed there, then the mark moves on.
- * Idempotent, resumable, one worker at a time (a lease in the vault).
+ * Catch-up: every record behind a member's synced_seq, in order: its replica made, changed or destroyed
+ * there, then the mark moves on. Idempotent, resumable, one worker at a time (a lease in the vault).
  */
 #ifndef REPLICA_CATCHUP_H
 #define REPLICA_CATCHUP_H

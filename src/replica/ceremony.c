@@ -59,7 +59,8 @@ static CK_RV connect_all(struct run *run)
     group_wait_first(run->group, deadline);
     for (unsigned i = 0; i < run->group->count; i++)
         if (!health_usable(member_state(run->group->member[i])))
-            return fail_member(run, run->group->member[i]->health.cause, run->group->member[i], "it cannot be reached");
+            return fail_member(run, run->group->member[i]->health.cause, run->group->member[i],
+                               "it cannot be reached");
     CK_RV rv = group_login(run->group, CKU_USER, plan->pin, plan->pin_len);
     if (rv != CKR_OK)
         return fail_member(run, rv, run->group->member[0], "the PIN was not accepted");
@@ -92,7 +93,8 @@ static CK_RV refuse_old_keys(struct run *run)
                 return fail_member(run, rv, run->group->member[i], "its objects cannot be listed");
             if (rv == CKR_BUFFER_TOO_SMALL || count > 0)
                 return fail(run, CKR_FUNCTION_REJECTED,
-                            "member %s: it has a \"%s\" already, so it belongs to a group; use an empty token, or delete that "
+                            "member %s: it has a \"%s\" already, so it belongs to a group; use an empty "
+                            "token, or delete that "
                             "key if the group is no more",
                             run->group->member[i]->config->name, labels[k]);
         }
@@ -103,7 +105,8 @@ static CK_RV make_secrets(struct run *run)
 {
     struct vault_meta *meta = &run->meta;
     const struct config_group *config = run->plan->group;
-    bool good = RAND_bytes(meta->group, UUID_LEN) == 1 && RAND_bytes(meta->kek_id, sizeof(meta->kek_id)) == 1 &&
+    bool good = RAND_bytes(meta->group, UUID_LEN) == 1 &&
+                RAND_bytes(meta->kek_id, sizeof(meta->kek_id)) == 1 &&
                 RAND_bytes(meta->seal_id, sizeof(meta->seal_id)) == 1;
     strncpy(meta->label, config->label, sizeof(meta->label) - 1);
     meta->kek = 1;
@@ -131,8 +134,9 @@ static CK_RV place_keys(struct run *run)
             rv = keyring_prove(&keyring, remote_of(run, i));
         if (rv != CKR_OK)
             (void)fail_member(run, rv, run->group->member[i],
-                              rv == RV_MISFIT ? "it has no AES key wrap by RFC 5649, so keys cannot travel to it"
-                                              : "the group's keys could not be put there");
+                              rv == RV_MISFIT
+                                  ? "it has no AES key wrap by RFC 5649, so keys cannot travel to it"
+                                  : "the group's keys could not be put there");
     }
     keyring_end(&keyring);
     return rv;
@@ -144,10 +148,12 @@ static void remove_keys(struct run *run)
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     for (unsigned i = 0; i < run->group->count; i++)
         for (size_t k = 0; k < ARRAY_LEN(ids) && run->placed & UINT64_C(1) << i; k++) {
-            CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_ID, (void *)(uintptr_t)ids[k], 16}};
+            CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof(class)},
+                                    {CKA_ID, (void *)(uintptr_t)ids[k], 16}};
             CK_OBJECT_HANDLE found[1];
             size_t count = 0;
-            if (remote_find(remote_of(run, i), templ, ARRAY_LEN(templ), found, 1, &count) == CKR_OK && count == 1)
+            if (remote_find(remote_of(run, i), templ, ARRAY_LEN(templ), found, 1, &count) == CKR_OK &&
+                count == 1)
                 (void)!remote_destroy(remote_of(run, i), found[0]);
         }
 }
@@ -178,7 +184,7 @@ static CK_RV make_transport_key(struct managed *managed)
     tryout[3].pValue = &yes;
     CK_MECHANISM mech = {.mechanism = CKM_RSA_PKCS_KEY_PAIR_GEN};
     struct making making[2] = {{.asked = public, .count = ARRAY_LEN(public)},
-                             {.asked = private, .count = ARRAY_LEN(private), .token = true}};
+                               {.asked = private, .count = ARRAY_LEN(private), .token = true}};
     struct frame *frame = frame_new(VERB_GENERATE_PAIR,
                                     frame_room_templ(public, ARRAY_LEN(public)) +
                                         frame_room_templ(tryout, ARRAY_LEN(tryout)) + frame_room_mech(&mech),
@@ -245,14 +251,15 @@ static CK_RV run_steps(struct run *run)
     if (rv != CKR_OK)
         return rv;
     step(run, "writing the custodians' shares");
-    if (shares_write(run->master, run->meta.group, plan->custodian, plan->custodians, plan->threshold, plan->shares_dir,
-                     run->why) != 0)
+    if (shares_write(run->master, run->meta.group, plan->custodian, plan->custodians, plan->threshold,
+                     plan->shares_dir, run->why) != 0)
         return CKR_FUNCTION_FAILED;
     run->shares = true;
     step(run, "making the vault");
     int r = vault_create(plan->group->vault, &run->meta);
     if (r != 0)
-        return fail(run, CKR_FUNCTION_FAILED, "vault %s: %s", plan->group->vault, r == -EEXIST ? "it exists already" : vault_error());
+        return fail(run, CKR_FUNCTION_FAILED, "vault %s: %s", plan->group->vault,
+                    r == -EEXIST ? "it exists already" : vault_error());
     run->vault = true;
     return CKR_OK;
 }

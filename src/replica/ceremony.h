@@ -1,6 +1,7 @@
 /*
- * Setting a group up: a master secret is made, both group keys are put on every member and proved, the master secret is split into
- * custodians' shares and wiped, the vault is made, and the transport key is its first record. All or nothing: what fails is undone.
+ * Setting a group up: a master secret is made, both group keys are put on every member and proved, the master
+ * secret is split into custodians' shares and wiped, the vault is made, and the transport key is its first
+ * record. All or nothing: what fails is undone.
  */
 #ifndef REPLICA_CEREMONY_H
 #define REPLICA_CEREMONY_H

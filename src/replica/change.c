@@ -11,8 +11,9 @@
 #include "replica/template.h"
 #include "router/route.h"
 
-static CK_RV set_on_one(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
-                        uint64_t deadline, struct remote *ret_remote, CK_OBJECT_HANDLE *ret_handle)
+static CK_RV set_on_one(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ,
+                        CK_ULONG count, uint64_t deadline, struct remote *ret_remote,
+                        CK_OBJECT_HANDLE *ret_handle)
 {
     struct frame *frame = frame_new(VERB_SET_ATTRIBUTES, frame_room_templ(templ, count), 0);
     if (!frame)
@@ -31,7 +32,8 @@ static CK_RV set_on_one(struct managed *managed, struct object *object, const CK
 }
 
 /* What is there now is what was asked for. */
-static CK_RV read_back(struct remote remote, CK_OBJECT_HANDLE handle, const CK_ATTRIBUTE *templ, CK_ULONG count)
+static CK_RV read_back(struct remote remote, CK_OBJECT_HANDLE handle, const CK_ATTRIBUTE *templ,
+                       CK_ULONG count)
 {
     struct attrs there = {0};
     CK_RV rv = CKR_OK;
@@ -44,10 +46,12 @@ static CK_RV read_back(struct remote remote, CK_OBJECT_HANDLE handle, const CK_A
     return rv;
 }
 
-/* What members do not keep for us is judged here; the rest is theirs. `own`: the part of the template that goes to a member. */
+/* What members do not keep for us is judged here; the rest is theirs. `own`: the part of the template that
+ * goes to a member. */
 static CK_RV judge(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG count, struct attrs *own)
 {
-    static const CK_ATTRIBUTE_TYPE fixed_here[] = {CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_TOKEN, CKA_PRIVATE};
+    static const CK_ATTRIBUTE_TYPE fixed_here[] = {CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_TOKEN,
+                                                   CKA_PRIVATE};
     if (!attrs_bool(now, CKA_MODIFIABLE, true))
         return CKR_ACTION_PROHIBITED;
     for (size_t i = 0; i < ARRAY_LEN(fixed_here); i++)
@@ -98,7 +102,8 @@ CK_RV change_object(struct managed *managed, struct object *object, const CK_ATT
     return rv;
 }
 
-static CK_RV copy_record(struct managed *managed, struct object *object, struct making *making, uint64_t deadline)
+static CK_RV copy_record(struct managed *managed, struct object *object, struct making *making,
+                         uint64_t deadline)
 {
     struct record source = {0};
     CK_RV rv = managed_record(managed, NULL, object, deadline, &source);
@@ -114,8 +119,8 @@ static CK_RV copy_record(struct managed *managed, struct object *object, struct 
 }
 
 /* The new object's attributes: the source's, with what was asked. */
-static CK_RV copy_attrs(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
-                        struct attrs *ret)
+static CK_RV copy_attrs(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ,
+                        CK_ULONG count, struct attrs *ret)
 {
     CK_RV rv = catalog_attrs(managed->group->catalog, object, ret);
     if (rv == CKR_OK)
@@ -129,7 +134,8 @@ CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRI
     uint64_t deadline = clock_after(managed->group->config->call_timeout);
     struct attrs asked = {0};
     CK_RV rv = template_tryout(templ, count, false, &asked);
-    struct frame *frame = rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(asked.item, asked.count), 0) : NULL;
+    struct frame *frame =
+        rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(asked.item, asked.count), 0) : NULL;
     if (!frame) {
         attrs_free(&asked);
         return rv == CKR_OK ? CKR_HOST_MEMORY : rv;

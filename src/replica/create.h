@@ -1,10 +1,12 @@
-/* Making objects in a managed group, by the protocol of the design: tried out as session objects, wrapped, recorded, placed. */
+/* Making objects in a managed group, by the protocol of the design: tried out as session objects, wrapped,
+ * recorded, placed. */
 #ifndef REPLICA_CREATE_H
 #define REPLICA_CREATE_H
 
 #include "replica/managed.h"
 
-/* One object that is being made: what was asked, what it is on the member where it was tried out, its record. */
+/* One object that is being made: what was asked, what it is on the member where it was tried out, its record.
+ */
 struct making {
     const CK_ATTRIBUTE *asked;
     CK_ULONG count;
@@ -16,18 +18,22 @@ struct making {
 void making_end(struct making *making);
 
 /*
- * Reads the tried-out object and fills in attrs and, for a token object, the record: wrapped key, proof, public part. `public_attrs`: of the
- * public half of a pair, or NULL. CKR_KEY_NOT_WRAPPABLE and the like (wrap_never) if it cannot be replicated.
+ * Reads the tried-out object and fills in attrs and, for a token object, the record: wrapped key, proof,
+ * public part. `public_attrs`: of the public half of a pair, or NULL. CKR_KEY_NOT_WRAPPABLE and the like
+ * (wrap_never) if it cannot be replicated.
  */
 MUST_USE CK_RV making_describe(struct managed *managed, struct remote remote, struct making *making,
-                              const struct attrs *public_attrs);
+                               const struct attrs *public_attrs);
 /* Records and places a described token object; its virtual handle in *ret. */
-MUST_USE CK_RV making_place(struct managed *managed, struct making *making, unsigned flags, CK_OBJECT_HANDLE *ret);
-/* A session object of the making stays on the member: its virtual handle in *ret. Its recipe is its public part, if it has one. */
-MUST_USE CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making, uint32_t session,
-                          CK_OBJECT_HANDLE *ret);
+MUST_USE CK_RV making_place(struct managed *managed, struct making *making, unsigned flags,
+                            CK_OBJECT_HANDLE *ret);
+/* A session object of the making stays on the member: its virtual handle in *ret. Its recipe is its public
+ * part, if it has one. */
+MUST_USE CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making,
+                           uint32_t session, CK_OBJECT_HANDLE *ret);
 
-/* `frame` of VERB_GENERATE_KEY, VERB_GENERATE_PAIR (two makings) or VERB_CREATE (one), as a session object; owned by the callee. */
+/* `frame` of VERB_GENERATE_KEY, VERB_GENERATE_PAIR (two makings) or VERB_CREATE (one), as a session object;
+ * owned by the callee. */
 struct creation {
     struct frame *frame;
     enum work_class work;

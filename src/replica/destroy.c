@@ -37,7 +37,8 @@ static CK_RV remove_pinned(struct managed *managed, struct object *object, uint6
     CK_OBJECT_HANDLE handle;
     if (!health_usable(member_state(remote.member)))
         return CKR_DEVICE_ERROR;
-    CK_RV rv = managed->group->hooks.resolve(managed->group->hooks.ctx, object, remote.member, deadline, &handle);
+    CK_RV rv =
+        managed->group->hooks.resolve(managed->group->hooks.ctx, object, remote.member, deadline, &handle);
     return rv == CKR_OK ? remote_destroy(remote, handle) : rv;
 }
 

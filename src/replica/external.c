@@ -16,7 +16,8 @@
 #define CANDIDATES 64
 #define FIND_ROOM  256
 
-/* The public half of a private key: the public key object with its CKA_ID, if this application has seen it. */
+/* The public half of a private key: the public key object with its CKA_ID, if this application has seen it.
+ */
 static bool find_public(struct group *group, const struct attrs *attrs, struct attrs *ret)
 {
     const CK_ATTRIBUTE *id = attrs_get(attrs, CKA_ID);
@@ -39,10 +40,12 @@ static bool find_public(struct group *group, const struct attrs *attrs, struct a
 }
 
 /* What the key is known by, taken from a member that has it already. */
-static CK_RV reference_proof(struct group *group, struct object *object, uint64_t deadline, struct record *record)
+static CK_RV reference_proof(struct group *group, struct object *object, uint64_t deadline,
+                             struct record *record)
 {
     CK_RV rv = catalog_attrs(group->catalog, object, &record->attrs);
-    if (rv == CKR_OK && object->class == CKO_PRIVATE_KEY && !find_public(group, &record->attrs, &record->public_part))
+    if (rv == CKR_OK && object->class == CKO_PRIVATE_KEY &&
+        !find_public(group, &record->attrs, &record->public_part))
         return RV_NOT_HERE;
     CK_RV said = RV_NOT_HERE;
     for (unsigned i = 0; rv == CKR_OK && i < group->count && said != CKR_OK; i++) {
@@ -55,8 +58,8 @@ static CK_RV reference_proof(struct group *group, struct object *object, uint64_
     return rv == CKR_OK ? said : rv;
 }
 
-static CK_RV decide(struct group *group, struct object *object, struct remote remote, const CK_OBJECT_HANDLE *found,
-                    size_t count, CK_OBJECT_HANDLE *ret)
+static CK_RV decide(struct group *group, struct object *object, struct remote remote,
+                    const CK_OBJECT_HANDLE *found, size_t count, CK_OBJECT_HANDLE *ret)
 {
     struct record record = {0};
     CK_RV rv = reference_proof(group, object, remote.deadline, &record);
@@ -70,7 +73,8 @@ static CK_RV decide(struct group *group, struct object *object, struct remote re
     return rv == CKR_OK ? said : rv;
 }
 
-CK_RV external_resolve(void *ctx, struct object *object, struct member *member, uint64_t deadline, CK_OBJECT_HANDLE *ret)
+CK_RV external_resolve(void *ctx, struct object *object, struct member *member, uint64_t deadline,
+                       CK_OBJECT_HANDLE *ret)
 {
     struct group *group = ctx;
     struct remote remote = remote_to(member, deadline);
@@ -197,8 +201,8 @@ static CK_RV find_there(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG
 }
 
 /* Session objects of ours are not on every member: they are found here. */
-static CK_RV add_session_objects(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
-                                 CK_OBJECT_HANDLE **ret, size_t *ret_count)
+static CK_RV add_session_objects(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                                 bool logged_in, CK_OBJECT_HANDLE **ret, size_t *ret_count)
 {
     CK_OBJECT_HANDLE *own = NULL;
     size_t own_count = 0;
@@ -248,8 +252,8 @@ CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG cou
 }
 
 CK_RV external_make(struct group *group, struct frame *frame, enum work_class work, CK_MECHANISM_TYPE mech,
-                    struct object *from, const bool *token, unsigned objects, uint32_t session, uint64_t timeout,
-                    CK_OBJECT_HANDLE *ret)
+                    struct object *from, const bool *token, unsigned objects, uint32_t session,
+                    uint64_t timeout, CK_OBJECT_HANDLE *ret)
 {
     struct route route;
     route_init(&route, frame, work, clock_after(timeout));

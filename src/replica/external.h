@@ -1,6 +1,7 @@
 /*
- * External groups: the vendor keeps the tokens alike. What a find on one member shows is mapped to logical objects by identity; a replica on
- * another member is found by the same identity, and where several candidates remain the proof decides.
+ * External groups: the vendor keeps the tokens alike. What a find on one member shows is mapped to logical
+ * objects by identity; a replica on another member is found by the same identity, and where several
+ * candidates remain the proof decides.
  */
 #ifndef REPLICA_EXTERNAL_H
 #define REPLICA_EXTERNAL_H
@@ -14,8 +15,8 @@ MUST_USE CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_
                              CK_OBJECT_HANDLE **ret, size_t *ret_count);
 /* Keys and objects made by one member, once; the vendor brings them to the others. */
 struct frame;
-MUST_USE CK_RV external_make(struct group *group, struct frame *frame, enum work_class work, CK_MECHANISM_TYPE mech,
-                             struct object *from, const bool *token, unsigned objects, uint32_t session, uint64_t timeout,
-                             CK_OBJECT_HANDLE *ret);
+MUST_USE CK_RV external_make(struct group *group, struct frame *frame, enum work_class work,
+                             CK_MECHANISM_TYPE mech, struct object *from, const bool *token, unsigned objects,
+                             uint32_t session, uint64_t timeout, CK_OBJECT_HANDLE *ret);
 
 #endif

@@ -10,13 +10,15 @@
 
 #define CHECK_BLOB 24 /* RFC 5649 of a 16-byte key */
 
-/* A key that everybody knows: wrapped under the group key it shows that a member's copy is right, and says nothing else. */
+/* A key that everybody knows: wrapped under the group key it shows that a member's copy is right, and says
+ * nothing else. */
 static const uint8_t known_key[16] = "p11ha check key!";
 static const uint8_t known_block[16] = "p11ha known text";
 static const uint8_t seal_text[32] = "p11ha seal key check, version 1.";
 static const CK_MECHANISM_TYPE wrap_candidates[] = {CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD};
 
-static CK_RV make_key_object(const uint8_t id[16], const char *label, CK_KEY_TYPE type, unsigned members, struct object **ret)
+static CK_RV make_key_object(const uint8_t id[16], const char *label, CK_KEY_TYPE type, unsigned members,
+                             struct object **ret)
 {
     struct object *object = object_new(members);
     struct attrs attrs = {0};
@@ -78,7 +80,8 @@ bool keyring_is_hidden(const struct attrs *attrs)
     return false;
 }
 
-CK_RV keyring_find(struct keyring *keyring, const struct object *object, struct remote remote, CK_OBJECT_HANDLE *ret)
+CK_RV keyring_find(struct keyring *keyring, const struct object *object, struct remote remote,
+                   CK_OBJECT_HANDLE *ret)
 {
     struct object *own = object == keyring->kek ? keyring->kek : keyring->seal;
     uint32_t epoch = member_epoch(remote.member);
@@ -87,8 +90,13 @@ CK_RV keyring_find(struct keyring *keyring, const struct object *object, struct 
     CK_OBJECT_HANDLE found[2];
     size_t count = 0;
     CK_RV rv = remote_find(remote, own->attrs.item, own->attrs.count, found, 2, &count);
-    if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && count != 1))
+    if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && count != 1)) {
+        /* It had it when it was taken in: the module has lost sight of its store, and only a new start brings
+         * it back. */
+        if (health_usable(member_state(remote.member)) && epoch == member_epoch(remote.member))
+            member_event(remote.member, HEALTH_TRANSPORT, RV_MISFIT);
         return RV_MISFIT;
+    }
     if (rv != CKR_OK)
         return rv;
     object_set_replica(own, remote.member->index, epoch, found[0]);
@@ -97,18 +105,20 @@ CK_RV keyring_find(struct keyring *keyring, const struct object *object, struct 
 }
 
 /* Unwraps the known key by that mechanism and looks whether it is the known key. */
-static CK_RV try_wrap_mech(struct keyring *keyring, struct remote remote, CK_OBJECT_HANDLE kek, CK_MECHANISM_TYPE type)
+static CK_RV try_wrap_mech(struct keyring *keyring, struct remote remote, CK_OBJECT_HANDLE kek,
+                           CK_MECHANISM_TYPE type)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE key_type = CKK_AES;
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof(class)},    {CKA_KEY_TYPE, &key_type, sizeof(key_type)},
-                            {CKA_TOKEN, &no, sizeof(no)},          {CKA_PRIVATE, &yes, sizeof(yes)},
-                            {CKA_SENSITIVE, &yes, sizeof(yes)},    {CKA_EXTRACTABLE, &no, sizeof(no)},
+    CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &key_type, sizeof(key_type)},
+                            {CKA_TOKEN, &no, sizeof(no)},       {CKA_PRIVATE, &yes, sizeof(yes)},
+                            {CKA_SENSITIVE, &yes, sizeof(yes)}, {CKA_EXTRACTABLE, &no, sizeof(no)},
                             {CKA_ENCRYPT, &yes, sizeof(yes)}};
     CK_MECHANISM mech = {.mechanism = type}, ecb = {.mechanism = CKM_AES_ECB};
     CK_OBJECT_HANDLE key;
-    CK_RV rv = remote_unwrap(remote, &mech, kek, keyring->meta->kek_check, CHECK_BLOB, templ, ARRAY_LEN(templ), &key);
+    CK_RV rv = remote_unwrap(remote, &mech, kek, keyring->meta->kek_check, CHECK_BLOB, templ,
+                             ARRAY_LEN(templ), &key);
     if (rv != CKR_OK)
         return rv;
     uint8_t block[16], wanted[16];
@@ -121,8 +131,8 @@ static CK_RV try_wrap_mech(struct keyring *keyring, struct remote remote, CK_OBJ
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     bool right = ctx && EVP_EncryptInit_ex(ctx, EVP_aes_128_ecb(), NULL, known_key, NULL) == 1 &&
                  EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
-                 EVP_EncryptUpdate(ctx, wanted, &n, known_block, sizeof(known_block)) == 1 && len == sizeof(block) &&
-                 memcmp(block, wanted, sizeof(block)) == 0;
+                 EVP_EncryptUpdate(ctx, wanted, &n, known_block, sizeof(known_block)) == 1 &&
+                 len == sizeof(block) && memcmp(block, wanted, sizeof(block)) == 0;
     EVP_CIPHER_CTX_free(ctx);
     return right ? CKR_OK : RV_MISFIT;
 }
@@ -131,7 +141,8 @@ static bool is_unreachable(CK_RV rv)
 {
     struct verdict_facts facts = {.logged_in = true, .needs_handles = true};
     enum error_class class = verdict_class(rv, &facts);
-    return class == ERROR_TRANSPORT || class == ERROR_SESSION_LOST || class == ERROR_STALE_HANDLE || class == ERROR_FULL;
+    return class == ERROR_TRANSPORT || class == ERROR_SESSION_LOST || class == ERROR_STALE_HANDLE ||
+           class == ERROR_FULL;
 }
 
 static CK_RV prove_kek(struct keyring *keyring, struct remote remote)
@@ -227,10 +238,13 @@ static CK_RV place_one(struct remote remote, const uint8_t id[16], const char *l
     return remote_create(remote, templ, ARRAY_LEN(templ), &made);
 }
 
-CK_RV keyring_place(struct remote remote, const struct vault_meta *meta, const uint8_t *kek, const uint8_t *seal)
+CK_RV keyring_place(struct remote remote, const struct vault_meta *meta, const uint8_t *kek,
+                    const uint8_t *seal)
 {
     CK_RV rv = place_one(remote, meta->kek_id, KEYRING_LABEL_KEK, CKK_AES, kek, true);
-    return rv == CKR_OK ? place_one(remote, meta->seal_id, KEYRING_LABEL_SEAL, CKK_GENERIC_SECRET, seal, false) : rv;
+    return rv == CKR_OK
+               ? place_one(remote, meta->seal_id, KEYRING_LABEL_SEAL, CKK_GENERIC_SECRET, seal, false)
+               : rv;
 }
 
 CK_RV keyring_checks(const uint8_t *kek, const uint8_t *seal, struct vault_meta *meta)
@@ -242,11 +256,12 @@ CK_RV keyring_checks(const uint8_t *kek, const uint8_t *seal, struct vault_meta 
     if (ctx) {
         EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
         good = EVP_EncryptInit_ex(ctx, EVP_aes_256_wrap_pad(), NULL, kek, NULL) == 1 &&
-               EVP_EncryptUpdate(ctx, meta->kek_check, &len, known_key, sizeof(known_key)) == 1 && len == CHECK_BLOB;
+               EVP_EncryptUpdate(ctx, meta->kek_check, &len, known_key, sizeof(known_key)) == 1 &&
+               len == CHECK_BLOB;
     }
     EVP_CIPHER_CTX_free(ctx);
     size_t mac_len = 0;
-    good = good && EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, seal, GROUP_KEY_BYTES, seal_text, sizeof(seal_text),
-                             meta->seal_check, sizeof(meta->seal_check), &mac_len) != NULL;
+    good = good && EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, seal, GROUP_KEY_BYTES, seal_text,
+                             sizeof(seal_text), meta->seal_check, sizeof(meta->seal_check), &mac_len) != NULL;
     return good ? CKR_OK : CKR_FUNCTION_FAILED;
 }

@@ -35,10 +35,11 @@ static void know_member(struct managed *managed, const struct member *member)
     struct vault_member row;
     char serial[17] = {0};
     memcpy(serial, member->token.serialNumber, 16);
-    bool known = vault_member_get(managed->vault, member->config->name, &row) == 0 && strcmp(row.serial, serial) == 0;
+    bool known =
+        vault_member_get(managed->vault, member->config->name, &row) == 0 && strcmp(row.serial, serial) == 0;
     if (!known && vault_member_set(managed->vault, member->config->name, serial) != 0)
-        log_event(LOG_WARN, "vault-write-failed", "group=%s step=member said=%s", managed->group->config->name,
-                  vault_error());
+        log_event(LOG_WARN, "vault-write-failed", "group=%s step=member said=%s",
+                  managed->group->config->name, vault_error());
 }
 
 static CK_RV hook_prove(void *ctx, struct member *member, uint64_t deadline)
@@ -72,7 +73,8 @@ CK_RV managed_new(struct group *group, struct managed **ret, char **ret_why)
     managed->group = group;
     lock_init(&managed->refresh_lock, LOCK_GROUP);
     cond_init(&managed->refreshed);
-    snprintf(managed->owner, sizeof(managed->owner), "%ld.%llx", (long)getpid(), (unsigned long long)clock_now());
+    snprintf(managed->owner, sizeof(managed->owner), "%ld.%llx", (long)getpid(),
+             (unsigned long long)clock_now());
     CK_RV rv = vault_open(group->config->vault, &managed->vault, ret_why) == 0 ? CKR_OK : CKR_GENERAL_ERROR;
     if (rv == CKR_OK)
         rv = keyring_init(&managed->keyring, vault_meta(managed->vault), group->count);
@@ -154,7 +156,8 @@ static void follow_live(struct managed *managed, const struct record *record)
     struct object *object = catalog_by_uuid(managed->group->catalog, record->uuid);
     if (object && record->version > object->version) {
         struct attrs attrs = {0};
-        if (attrs_copy(&attrs, &record->attrs) == CKR_OK && remember_seal(managed, object, record) == CKR_OK) {
+        if (attrs_copy(&attrs, &record->attrs) == CKR_OK &&
+            remember_seal(managed, object, record) == CKR_OK) {
             catalog_set_attrs(managed->group->catalog, object, &attrs, record->seq, record->version);
             atomic_store(&object->refused, false);
         }
@@ -210,8 +213,8 @@ void managed_refresh(struct managed *managed, bool all)
     if (vault_changed(managed->vault) || all) {
         int r = vault_each(managed->vault, atomic_load(&managed->loaded), follow, managed);
         if (r != 0)
-            log_event(LOG_ERROR, "vault-read-failed", "group=%s vault=%s said=%s", managed->group->config->name,
-                      vault_path(managed->vault), vault_error());
+            log_event(LOG_ERROR, "vault-read-failed", "group=%s vault=%s said=%s",
+                      managed->group->config->name, vault_path(managed->vault), vault_error());
     }
     lock_take(&managed->refresh_lock);
     managed->refreshing = false;
@@ -233,7 +236,8 @@ static CK_RV check_public(struct managed *managed, struct object *object, uint64
         CK_OBJECT_HANDLE found;
         size_t count = 0, types = 0;
         if (!health_usable(member_state(remote.member)) ||
-            remote_find(remote, templ, identity_template(&attrs, templ), &found, 1, &count) != CKR_OK || count != 1)
+            remote_find(remote, templ, identity_template(&attrs, templ), &found, 1, &count) != CKR_OK ||
+            count != 1)
             continue;
         const CK_ATTRIBUTE_TYPE *type = attrs_of_class(object->class, object->subtype, &types);
         attrs_free(&there);
@@ -278,8 +282,8 @@ CK_RV managed_verify(struct managed *managed, struct object *object, uint64_t de
     return RV_GONE;
 }
 
-CK_RV managed_record(struct managed *managed, const struct remote *on, struct object *object, uint64_t deadline,
-                     struct record *ret)
+CK_RV managed_record(struct managed *managed, const struct remote *on, struct object *object,
+                     uint64_t deadline, struct record *ret)
 {
     int r = vault_read(managed->vault, object->uuid, ret);
     if (r == -ENOENT)

@@ -1,7 +1,8 @@
 /*
- * A managed group: the vault is the truth, the catalogue its picture, the replicas follow. Made above the router: it gives
- * the group its hooks. A background thread (the tender) follows other processes' changes, catches members up that lag, and purges.
- * No lock of its own is held while a member or the disk works, but the vault's while the disk does.
+ * A managed group: the vault is the truth, the catalogue its picture, the replicas follow. Made above the
+ * router: it gives the group its hooks. A background thread (the tender) follows other processes' changes,
+ * catches members up that lag, and purges. No lock of its own is held while a member or the disk works, but
+ * the vault's while the disk does.
  */
 #ifndef REPLICA_MANAGED_H
 #define REPLICA_MANAGED_H
@@ -33,14 +34,17 @@ MUST_USE CK_RV managed_start(struct managed *managed);
 bool managed_stop(struct managed *managed, uint64_t deadline);
 void managed_free(struct managed *managed);
 
-/* Follows the vault if another process has written (or `all`). Failures leave the catalogue as it is and are logged. */
+/* Follows the vault if another process has written (or `all`). Failures leave the catalogue as it is and are
+ * logged. */
 void managed_refresh(struct managed *managed, bool all);
 
-/* Is this object's record what we once sealed? CKR_OK; RV_GONE if it was refused; CKR_USER_NOT_LOGGED_IN: cannot be told yet. */
+/* Is this object's record what we once sealed? CKR_OK; RV_GONE if it was refused; CKR_USER_NOT_LOGGED_IN:
+ * cannot be told yet. */
 MUST_USE CK_RV managed_verify(struct managed *managed, struct object *object, uint64_t deadline);
-/* The current record of an object, its seal checked (`on`: as seal_compute). RV_GONE if it is not live any more; CKR_DEVICE_ERROR when the vault is out of reach. */
-MUST_USE CK_RV managed_record(struct managed *managed, const struct remote *on, struct object *object, uint64_t deadline,
-                              struct record *ret);
+/* The current record of an object, its seal checked (`on`: as seal_compute). RV_GONE if it is not live any
+ * more; CKR_DEVICE_ERROR when the vault is out of reach. */
+MUST_USE CK_RV managed_record(struct managed *managed, const struct remote *on, struct object *object,
+                              uint64_t deadline, struct record *ret);
 /* A new object of a live record, not yet in the catalogue. */
 MUST_USE CK_RV managed_object(struct managed *managed, const struct record *record, struct object **ret);
 

@@ -4,11 +4,12 @@
 #include "base/mem.h"
 #include "replica/store.h"
 
-/* Their private keys cannot be wrapped or cannot be proved: made in a managed group they would live on one token alone. */
+/* Their private keys cannot be wrapped or cannot be proved: made in a managed group they would live on one
+ * token alone. */
 static const CK_MECHANISM_TYPE unreplicable[] = {
-    CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKM_DH_PKCS_KEY_PAIR_GEN, CKM_X9_42_DH_KEY_PAIR_GEN,
-    CKM_GOSTR3410_KEY_PAIR_GEN,  CKM_GOST28147_KEY_GEN,          CKM_HSS_KEY_PAIR_GEN,     CKM_XMSS_KEY_PAIR_GEN,
-    CKM_XMSSMT_KEY_PAIR_GEN};
+    CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKM_DH_PKCS_KEY_PAIR_GEN,
+    CKM_X9_42_DH_KEY_PAIR_GEN,   CKM_GOSTR3410_KEY_PAIR_GEN,     CKM_GOST28147_KEY_GEN,
+    CKM_HSS_KEY_PAIR_GEN,        CKM_XMSS_KEY_PAIR_GEN,          CKM_XMSSMT_KEY_PAIR_GEN};
 
 CK_RV store_may_generate(struct store *store, CK_MECHANISM_TYPE type)
 {
@@ -37,12 +38,16 @@ static bool by_members(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM
             *ret = *info;
         } else if (any) {
             ret->flags |= info->flags;
-            ret->ulMinKeySize = info->ulMinKeySize < ret->ulMinKeySize ? info->ulMinKeySize : ret->ulMinKeySize;
-            ret->ulMaxKeySize = info->ulMaxKeySize > ret->ulMaxKeySize ? info->ulMaxKeySize : ret->ulMaxKeySize;
+            ret->ulMinKeySize =
+                info->ulMinKeySize < ret->ulMinKeySize ? info->ulMinKeySize : ret->ulMinKeySize;
+            ret->ulMaxKeySize =
+                info->ulMaxKeySize > ret->ulMaxKeySize ? info->ulMaxKeySize : ret->ulMaxKeySize;
         } else {
             ret->flags &= info->flags;
-            ret->ulMinKeySize = info->ulMinKeySize > ret->ulMinKeySize ? info->ulMinKeySize : ret->ulMinKeySize;
-            ret->ulMaxKeySize = info->ulMaxKeySize < ret->ulMaxKeySize ? info->ulMaxKeySize : ret->ulMaxKeySize;
+            ret->ulMinKeySize =
+                info->ulMinKeySize > ret->ulMinKeySize ? info->ulMinKeySize : ret->ulMinKeySize;
+            ret->ulMaxKeySize =
+                info->ulMaxKeySize < ret->ulMaxKeySize ? info->ulMaxKeySize : ret->ulMaxKeySize;
         }
         found = true;
     }
@@ -56,7 +61,8 @@ static bool by_splitting(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANI
     if (!store_group(store)->config->local_digest || !info || info->raw == CK_UNAVAILABLE_INFORMATION ||
         !mech_digest_name(info->digest) || !by_members(store, info->raw, ret))
         return false;
-    ret->flags &= ~(CK_FLAGS)(CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER);
+    ret->flags &= ~(CK_FLAGS)(CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_SIGN_RECOVER |
+                              CKF_VERIFY_RECOVER);
     return ret->flags & CKF_SIGN;
 }
 

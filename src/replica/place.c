@@ -43,9 +43,9 @@ static CK_RV place_here(struct batch *batch, struct member *member)
         return RV_NOT_HERE;
     CK_RV rv = catchup_apply(batch->managed, remote, &batch->record);
     CK_OBJECT_HANDLE handle;
-    bool rolled_back = batch->record.state == RECORD_LIVE && batch->object && atomic_load(&batch->object->gone);
-    if (rv == CKR_OK && rolled_back &&
-        object_replica(batch->object, member->index, remote.epoch, &handle))
+    bool rolled_back =
+        batch->record.state == RECORD_LIVE && batch->object && atomic_load(&batch->object->gone);
+    if (rv == CKR_OK && rolled_back && object_replica(batch->object, member->index, remote.epoch, &handle))
         (void)!remote_destroy(remote, handle);
     return rv;
 }
@@ -72,13 +72,13 @@ static bool is_target(const struct member *member, bool live)
 }
 
 /* Posts to every target but those of `not`; returns to whom. */
-static uint64_t post_jobs(struct batch *batch, uint64_t not)
+static uint64_t post_jobs(struct batch *batch, uint64_t not )
 {
     uint64_t posted = 0;
     struct group *group = batch->managed->group;
     for (unsigned i = 0; i < group->count; i++) {
         uint64_t bit = UINT64_C(1) << i;
-        bool wanted = !(not & bit) && is_target(group->member[i], batch->record.state == RECORD_LIVE);
+        bool wanted = !(not &bit) && is_target(group->member[i], batch->record.state == RECORD_LIVE);
         struct place_job *own = wanted ? mem_new(1, sizeof(*own)) : NULL;
         if (!own)
             continue;
@@ -92,7 +92,8 @@ static uint64_t post_jobs(struct batch *batch, uint64_t not)
     return posted;
 }
 
-/* Too few have it, and nobody is at it any more: whoever comes back or was only interrupted is asked (again). */
+/* Too few have it, and nobody is at it any more: whoever comes back or was only interrupted is asked (again).
+ */
 static uint64_t post_again(struct batch *batch, uint64_t posted)
 {
     struct group *group = batch->managed->group;

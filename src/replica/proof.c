@@ -51,8 +51,8 @@ static bool is_allowed(const struct attrs *attrs, CK_MECHANISM_TYPE mech)
     return false;
 }
 
-static CK_RV borrow(struct remote remote, CK_OBJECT_HANDLE object, const struct attrs *attrs, CK_ATTRIBUTE_TYPE flag,
-                    struct borrowed *ret)
+static CK_RV borrow(struct remote remote, CK_OBJECT_HANDLE object, const struct attrs *attrs,
+                    CK_ATTRIBUTE_TYPE flag, struct borrowed *ret)
 {
     *ret = (struct borrowed){.handle = object};
     if (attrs_bool(attrs, flag, true))
@@ -70,7 +70,8 @@ static void give_back(struct remote remote, const struct borrowed *borrowed)
         (void)!remote_destroy(remote, borrowed->handle);
 }
 
-static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct record *record, uint8_t *out, size_t *len)
+static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct record *record, uint8_t *out,
+                     size_t *len)
 {
     bool encrypts = record->proof_kind == PROOF_KCV;
     struct borrowed borrowed;
@@ -80,7 +81,8 @@ static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct
     CK_MECHANISM mech = {.mechanism = record->proof_mech};
     size_t data_len = encrypts && record->proof_mech != CKM_AES_ECB ? 8 : encrypts ? 16 : sizeof(text);
     bool login = attrs_bool(&record->attrs, CKA_ALWAYS_AUTHENTICATE, false);
-    rv = remote_crypt(remote, encrypts ? OP_ENCRYPT : OP_SIGN, &mech, borrowed.handle, text, data_len, out, len, login);
+    rv = remote_crypt(remote, encrypts ? OP_ENCRYPT : OP_SIGN, &mech, borrowed.handle, text, data_len, out,
+                      len, login);
     give_back(remote, &borrowed);
     return rv;
 }
@@ -88,7 +90,8 @@ static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct
 /* A key whose own restrictions forbid the proof is known by its public attributes alone. */
 static CK_RV compare_attributes(struct remote remote, CK_OBJECT_HANDLE object, const struct record *record)
 {
-    static const CK_ATTRIBUTE_TYPE type[] = {CKA_CLASS, CKA_KEY_TYPE, CKA_MODULUS, CKA_EC_PARAMS, CKA_EC_POINT};
+    static const CK_ATTRIBUTE_TYPE type[] = {CKA_CLASS, CKA_KEY_TYPE, CKA_MODULUS, CKA_EC_PARAMS,
+                                             CKA_EC_POINT};
     struct attrs there = {0};
     CK_RV rv = remote_get(remote, object, type, ARRAY_LEN(type), &there);
     for (size_t i = 0; rv == CKR_OK && i < ARRAY_LEN(type); i++) {
@@ -136,6 +139,7 @@ CK_RV proof_check(struct remote remote, CK_OBJECT_HANDLE object, const struct re
     if (record->proof_kind == PROOF_PUBLIC)
         right = public_verifies(&record->public_part, record->proof_mech, text, sizeof(text), value, len);
     else
-        right = size_min(len, PROOF_MAX) == record->proof_len && secret_equal(value, record->proof, record->proof_len);
+        right = size_min(len, PROOF_MAX) == record->proof_len &&
+                secret_equal(value, record->proof, record->proof_len);
     return right ? CKR_OK : CKR_KEY_CHANGED;
 }

@@ -65,7 +65,8 @@ static EC_POINT *ec_point(const struct attrs *part, const EC_GROUP *group, BN_CT
     const unsigned char *raw = wrapped ? ASN1_STRING_get0_data(wrapped) : attr->pValue;
     size_t len = wrapped ? (size_t)ASN1_STRING_length(wrapped) : attr->ulValueLen;
     EC_POINT *point = EC_POINT_new(group);
-    if (point && (EC_POINT_oct2point(group, point, raw, len, ctx) != 1 || EC_POINT_is_at_infinity(group, point))) {
+    if (point &&
+        (EC_POINT_oct2point(group, point, raw, len, ctx) != 1 || EC_POINT_is_at_infinity(group, point))) {
         EC_POINT_free(point);
         point = NULL;
     }

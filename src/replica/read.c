@@ -62,7 +62,8 @@ static CK_RV ask_member(struct group *group, struct object *object, CK_ATTRIBUTE
     return rv;
 }
 
-static CK_RV read_one(struct group *group, struct object *object, const struct attrs *known, CK_ATTRIBUTE *attr)
+static CK_RV read_one(struct group *group, struct object *object, const struct attrs *known,
+                      CK_ATTRIBUTE *attr)
 {
     const CK_ATTRIBUTE *own = attrs_get(known, attr->type);
     const struct attr_info *info = attr_lookup(attr->type);

@@ -4,6 +4,7 @@
 
 #include "router/group.h"
 
-MUST_USE CK_RV read_attributes(struct group *group, struct object *object, CK_ATTRIBUTE *templ, CK_ULONG count);
+MUST_USE CK_RV read_attributes(struct group *group, struct object *object, CK_ATTRIBUTE *templ,
+                               CK_ULONG count);
 
 #endif

@@ -8,7 +8,7 @@
 #include "router/verdict.h"
 
 #define BLOB_ROOM  8192
-#define VALUE_ROOM 65536
+#define VALUE_ROOM (1u << 20) /* a larger value is refused rather than recorded without */
 
 CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
 {
@@ -26,7 +26,8 @@ CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
         if (!atomic_load_explicit(&member->signed_in, memory_order_acquire))
             rv = member_sign_on(member, remote.deadline);
         if (rv == CKR_OK)
-            rv = kept ? member_call_kept(member, frame, remote.deadline) : member_call(member, frame, remote.deadline);
+            rv = kept ? member_call_kept(member, frame, remote.deadline)
+                      : member_call(member, frame, remote.deadline);
         enum error_class class = verdict_class(rv, &facts);
         if (class == ERROR_SESSION_LOST)
             member_lost_sessions(member, epoch);
@@ -43,8 +44,8 @@ CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
     }
 }
 
-CK_RV remote_find(struct remote remote, const CK_ATTRIBUTE *templ, size_t count, CK_OBJECT_HANDLE *found, size_t max,
-                  size_t *ret_count)
+CK_RV remote_find(struct remote remote, const CK_ATTRIBUTE *templ, size_t count, CK_OBJECT_HANDLE *found,
+                  size_t max, size_t *ret_count)
 {
     AUTO(frame_unref)
     struct frame *frame = frame_new(VERB_FIND, frame_room_templ(templ, count), max * sizeof(*found));
@@ -61,14 +62,16 @@ CK_RV remote_find(struct remote remote, const CK_ATTRIBUTE *templ, size_t count,
 
 static bool tells(CK_RV rv)
 {
-    return rv == CKR_OK || rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE || rv == CKR_BUFFER_TOO_SMALL;
+    return rv == CKR_OK || rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE ||
+           rv == CKR_BUFFER_TOO_SMALL;
 }
 
 static CK_RV get_frame(struct remote remote, CK_OBJECT_HANDLE object, const CK_ATTRIBUTE *templ, size_t count,
                        struct frame **ret)
 {
     size_t room = frame_room_templ(templ, count);
-    AUTO(frame_unref) struct frame *frame = frame_new(VERB_GET_ATTRIBUTES, room, room + frame_room(64 * count));
+    AUTO(frame_unref)
+    struct frame *frame = frame_new(VERB_GET_ATTRIBUTES, room, room + frame_room(64 * count));
     if (!frame)
         return CKR_HOST_MEMORY;
     frame_set_templ(frame, 0, templ, count);
@@ -79,8 +82,8 @@ static CK_RV get_frame(struct remote remote, CK_OBJECT_HANDLE object, const CK_A
     return rv;
 }
 
-static CK_RV get_some(struct remote remote, CK_OBJECT_HANDLE object, const CK_ATTRIBUTE_TYPE *type, size_t count,
-                      struct attrs *ret)
+static CK_RV get_some(struct remote remote, CK_OBJECT_HANDLE object, const CK_ATTRIBUTE_TYPE *type,
+                      size_t count, struct attrs *ret)
 {
     CK_ATTRIBUTE *templ = mem_new(count + 1, sizeof(*templ));
     if (!templ)
@@ -90,16 +93,18 @@ static CK_RV get_some(struct remote remote, CK_OBJECT_HANDLE object, const CK_AT
     AUTO(frame_unref) struct frame *lengths = NULL;
     CK_RV rv = get_frame(remote, object, templ, count, &lengths);
     size_t known = 0;
+    CK_RV set = CKR_OK;
     for (size_t i = 0; tells(rv) && i < count; i++) {
         const CK_ATTRIBUTE *answer = (const CK_ATTRIBUTE *)(const void *)lengths->out + i;
         bool nested = (type[i] & CKF_ARRAY_ATTRIBUTE) && type[i] != CKA_ALLOWED_MECHANISMS;
         if (answer->ulValueLen <= VALUE_ROOM && !nested)
             templ[known++] = (CK_ATTRIBUTE){answer->type, NULL, answer->ulValueLen};
+        else if (answer->ulValueLen != CK_UNAVAILABLE_INFORMATION && !nested)
+            set = CKR_ATTRIBUTE_VALUE_INVALID;
     }
     AUTO(frame_unref) struct frame *values = NULL;
-    if (tells(rv) && known > 0)
+    if (tells(rv) && set == CKR_OK && known > 0)
         rv = get_frame(remote, object, templ, known, &values);
-    CK_RV set = CKR_OK;
     for (size_t i = 0; tells(rv) && values && i < known && set == CKR_OK; i++) {
         const CK_ATTRIBUTE *answer = (const CK_ATTRIBUTE *)(const void *)values->out + i;
         if (answer->ulValueLen <= templ[i].ulValueLen)
@@ -123,7 +128,8 @@ CK_RV remote_get(struct remote remote, CK_OBJECT_HANDLE object, const CK_ATTRIBU
     if (plain_count > 0)
         rv = get_some(remote, object, plain, plain_count, ret);
     mem_free(plain);
-    /* SoftHSM answers GENERAL_ERROR for dates of private objects, and then fills nothing behind them: each alone. */
+    /* SoftHSM answers GENERAL_ERROR for dates of private objects, and then fills nothing behind them: each
+     * alone. */
     for (size_t i = 0; rv == CKR_OK && i < count; i++)
         if (type[i] == CKA_START_DATE || type[i] == CKA_END_DATE) {
             CK_RV date = get_some(remote, object, &type[i], 1, ret);
@@ -199,8 +205,9 @@ CK_RV remote_wrap(struct remote remote, const CK_MECHANISM *mech, CK_OBJECT_HAND
     return rv == CKR_OK && ret->failed ? CKR_HOST_MEMORY : rv;
 }
 
-CK_RV remote_unwrap(struct remote remote, const CK_MECHANISM *mech, CK_OBJECT_HANDLE with, const uint8_t *blob,
-                    size_t len, const CK_ATTRIBUTE *templ, size_t count, CK_OBJECT_HANDLE *ret)
+CK_RV remote_unwrap(struct remote remote, const CK_MECHANISM *mech, CK_OBJECT_HANDLE with,
+                    const uint8_t *blob, size_t len, const CK_ATTRIBUTE *templ, size_t count,
+                    CK_OBJECT_HANDLE *ret)
 {
     AUTO(frame_unref)
     struct frame *frame = templ_frame(VERB_UNWRAP, templ, count, frame_room_mech(mech) + frame_room(len));

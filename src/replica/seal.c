@@ -13,8 +13,8 @@
 #define LEASE_SECONDS 15
 #define WRITE_TRIES   50 /* other writers that were first */
 
-CK_RV seal_compute(struct managed *managed, const struct remote *on, const uint8_t digest[32], uint64_t deadline,
-                   uint8_t ret[SEAL_LEN])
+CK_RV seal_compute(struct managed *managed, const struct remote *on, const uint8_t digest[32],
+                   uint64_t deadline, uint8_t ret[SEAL_LEN])
 {
     if (!group_logged_in(managed->group))
         return CKR_USER_NOT_LOGGED_IN;
@@ -44,12 +44,13 @@ void seal_refuse(struct managed *managed, const uint8_t uuid[UUID_LEN], uint64_t
 {
     char text[37];
     uuid_text(uuid, text);
-    log_event(LOG_ERROR, "record-refused", "group=%s record=%s seq=%llu why=%s", managed->group->config->name, text,
-              (unsigned long long)seq, "its seal is wrong: the vault file was changed by someone else");
+    log_event(LOG_ERROR, "record-refused", "group=%s record=%s seq=%llu why=%s", managed->group->config->name,
+              text, (unsigned long long)seq, "its seal is wrong: the vault file was changed by someone else");
     (void)!vault_note_refused(managed->vault, uuid, seq);
 }
 
-CK_RV seal_check(struct managed *managed, const struct remote *on, const struct record *record, uint64_t deadline)
+CK_RV seal_check(struct managed *managed, const struct remote *on, const struct record *record,
+                 uint64_t deadline)
 {
     uint8_t digest[32], seal[SEAL_LEN];
     if (record->state != 0) {
@@ -67,8 +68,9 @@ CK_RV seal_check(struct managed *managed, const struct remote *on, const struct 
 
 static CK_RV trouble(struct managed *managed, const char *what, int error)
 {
-    log_event(LOG_ERROR, "vault-write-failed", "group=%s vault=%s step=%s error=%s said=%s", managed->group->config->name,
-              vault_path(managed->vault), what, strerror(-error), vault_error());
+    log_event(LOG_ERROR, "vault-write-failed", "group=%s vault=%s step=%s error=%s said=%s",
+              managed->group->config->name, vault_path(managed->vault), what, strerror(-error),
+              vault_error());
     return CKR_DEVICE_ERROR;
 }
 

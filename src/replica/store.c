@@ -32,7 +32,8 @@ static uint64_t call_deadline(const struct store *store)
     return clock_after(store->group->config->call_timeout);
 }
 
-CK_RV store_new(const struct config_group *config, struct instances *instances, struct store **ret, char **ret_why)
+CK_RV store_new(const struct config_group *config, struct instances *instances, struct store **ret,
+                char **ret_why)
 {
     struct store *store = mem_new(1, sizeof(*store));
     if (!store)
@@ -97,7 +98,8 @@ static struct frame *generate_frame(enum verb verb, const CK_MECHANISM *mech, co
     return frame;
 }
 
-/* Templates as they go to a member: in a managed group of a session object that can be wrapped, else as they came. */
+/* Templates as they go to a member: in a managed group of a session object that can be wrapped, else as they
+ * came. */
 static CK_RV member_template(const struct store *store, const CK_ATTRIBUTE *templ, CK_ULONG count, bool key,
                              struct attrs *ret)
 {
@@ -105,7 +107,8 @@ static CK_RV member_template(const struct store *store, const CK_ATTRIBUTE *temp
 }
 
 static CK_RV make(struct store *store, uint32_t session, struct frame *frame, enum work_class work,
-                  CK_MECHANISM_TYPE mech, struct making *making, unsigned makings, uint64_t timeout, CK_OBJECT_HANDLE *ret)
+                  CK_MECHANISM_TYPE mech, struct making *making, unsigned makings, uint64_t timeout,
+                  CK_OBJECT_HANDLE *ret)
 {
     if (!frame)
         return CKR_HOST_MEMORY;
@@ -130,11 +133,12 @@ static CK_RV make(struct store *store, uint32_t session, struct frame *frame, en
 
 static struct making making_of(const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
-    return (struct making){.asked = templ, .count = count, .token = template_bool(templ, count, CKA_TOKEN, false)};
+    return (struct making){
+        .asked = templ, .count = count, .token = template_bool(templ, count, CKA_TOKEN, false)};
 }
 
-CK_RV store_generate(struct store *store, uint32_t session, const CK_MECHANISM *mech, const CK_ATTRIBUTE *templ,
-                     CK_ULONG count, CK_OBJECT_HANDLE *ret)
+CK_RV store_generate(struct store *store, uint32_t session, const CK_MECHANISM *mech,
+                     const CK_ATTRIBUTE *templ, CK_ULONG count, CK_OBJECT_HANDLE *ret)
 {
     CK_RV rv = store_may_generate(store, mech->mechanism);
     struct attrs own = {0};
@@ -154,8 +158,9 @@ CK_RV store_generate(struct store *store, uint32_t session, const CK_MECHANISM *
 }
 
 CK_RV store_generate_pair(struct store *store, uint32_t session, const CK_MECHANISM *mech,
-                          const CK_ATTRIBUTE *public_templ, CK_ULONG public_count, const CK_ATTRIBUTE *private_templ,
-                          CK_ULONG private_count, CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private)
+                          const CK_ATTRIBUTE *public_templ, CK_ULONG public_count,
+                          const CK_ATTRIBUTE *private_templ, CK_ULONG private_count,
+                          CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private)
 {
     CK_RV rv = store_may_generate(store, mech->mechanism);
     struct attrs public = {0}, private = {0};
@@ -164,7 +169,8 @@ CK_RV store_generate_pair(struct store *store, uint32_t session, const CK_MECHAN
     if (rv == CKR_OK)
         rv = member_template(store, private_templ, private_count, true, &private);
     if (rv == CKR_OK) {
-        struct making making[2] = {making_of(public_templ, public_count), making_of(private_templ, private_count)};
+        struct making making[2] = {making_of(public_templ, public_count),
+                                   making_of(private_templ, private_count)};
         struct frame *frame = generate_frame(VERB_GENERATE_PAIR, mech, &public, &private);
         CK_OBJECT_HANDLE made[2];
         rv = make(store, session, frame, WORK_KEYGEN, mech->mechanism, making, 2,
@@ -230,8 +236,8 @@ static CK_RV copy_plain(struct store *store, uint32_t session, struct object *ob
     return rv;
 }
 
-CK_RV store_copy(struct store *store, uint32_t session, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
-                 CK_OBJECT_HANDLE *ret)
+CK_RV store_copy(struct store *store, uint32_t session, struct object *object, const CK_ATTRIBUTE *templ,
+                 CK_ULONG count, CK_OBJECT_HANDLE *ret)
 {
     bool token = template_bool(templ, count, CKA_TOKEN, object->token);
     struct attrs now = {0};
@@ -252,13 +258,14 @@ CK_RV store_copy(struct store *store, uint32_t session, struct object *object, c
     rv = attrs_merge(&own, templ, count);
     if (rv == CKR_OK)
         rv = attrs_set_bool(&own, CKA_TOKEN, token);
-    struct frame *frame = rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(own.item, own.count), 0) : NULL;
+    struct frame *frame =
+        rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(own.item, own.count), 0) : NULL;
     if (rv == CKR_OK && !frame)
         rv = CKR_HOST_MEMORY;
     if (rv == CKR_OK) {
         frame_set_templ(frame, 0, own.item, own.count);
-        rv = external_make(store->group, frame, WORK_OBJECT, CK_UNAVAILABLE_INFORMATION, object, &token, 1, session,
-                           store->group->config->call_timeout, ret);
+        rv = external_make(store->group, frame, WORK_OBJECT, CK_UNAVAILABLE_INFORMATION, object, &token, 1,
+                           session, store->group->config->call_timeout, ret);
     }
     attrs_free(&own);
     return outward(rv);
@@ -305,7 +312,8 @@ static bool is_anywhere(struct store *store, struct object *object)
         return true;
     struct member *member = store->group->member[object->pinned];
     CK_OBJECT_HANDLE real;
-    return health_usable(member_state(member)) && object_replica(object, member->index, member_epoch(member), &real);
+    return health_usable(member_state(member)) &&
+           object_replica(object, member->index, member_epoch(member), &real);
 }
 
 CK_RV store_destroy(struct store *store, struct object *object)
@@ -340,8 +348,8 @@ CK_RV store_size(struct store *store, struct object *object, CK_ULONG *ret)
     return outward(call_on(store, object, frame_new(VERB_OBJECT_SIZE, 0, 0), ret));
 }
 
-CK_RV store_find(struct store *store, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in, CK_OBJECT_HANDLE **ret,
-                 size_t *ret_count)
+CK_RV store_find(struct store *store, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
+                 CK_OBJECT_HANDLE **ret, size_t *ret_count)
 {
     if (!store->managed)
         return outward(external_find(store->group, templ, count, logged_in, ret, ret_count));

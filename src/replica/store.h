@@ -1,8 +1,9 @@
 /*
- * The objects of one group, as sessions use them: whatever `sync` says, whatever members do. All are CK_RV for the application (never an
- * RV_ of call/rv.h). `session` is the virtual session that will own session objects. `logged_in`: the application is CKU_USER.
- * Templates come straight from the application: NULL checks and session rules (read-only, ...) are done by the caller, everything
- * about the objects themselves is done here.
+ * The objects of one group, as sessions use them: whatever `sync` says, whatever members do. All are CK_RV
+ * for the application (never an RV_ of call/rv.h). `session` is the virtual session that will own session
+ * objects. `logged_in`: the application is CKU_USER. Templates come straight from the application: NULL
+ * checks and session rules (read-only, ...) are done by the caller, everything about the objects themselves
+ * is done here.
  */
 #ifndef REPLICA_STORE_H
 #define REPLICA_STORE_H
@@ -13,8 +14,10 @@
 struct managed;
 struct store;
 
-/* Makes the group and starts connecting its members. *ret_why (mem_free) explains a failure (vault, no memory). */
-MUST_USE CK_RV store_new(const struct config_group *config, struct instances *instances, struct store **ret, char **ret_why);
+/* Makes the group and starts connecting its members. *ret_why (mem_free) explains a failure (vault, no
+ * memory). */
+MUST_USE CK_RV store_new(const struct config_group *config, struct instances *instances, struct store **ret,
+                         char **ret_why);
 /* False: a member is stuck; then all of it is left behind (leaked, never freed). */
 bool store_stop(struct store *store, uint64_t deadline);
 void store_free(struct store *store);
@@ -22,17 +25,18 @@ struct group *store_group(struct store *store);
 /* NULL with sync = external. */
 struct managed *store_managed(struct store *store);
 
-MUST_USE CK_RV store_generate(struct store *store, uint32_t session, const CK_MECHANISM *mech, const CK_ATTRIBUTE *templ,
-                              CK_ULONG count, CK_OBJECT_HANDLE *ret);
+MUST_USE CK_RV store_generate(struct store *store, uint32_t session, const CK_MECHANISM *mech,
+                              const CK_ATTRIBUTE *templ, CK_ULONG count, CK_OBJECT_HANDLE *ret);
 MUST_USE CK_RV store_generate_pair(struct store *store, uint32_t session, const CK_MECHANISM *mech,
                                    const CK_ATTRIBUTE *public_templ, CK_ULONG public_count,
                                    const CK_ATTRIBUTE *private_templ, CK_ULONG private_count,
                                    CK_OBJECT_HANDLE *ret_public, CK_OBJECT_HANDLE *ret_private);
 MUST_USE CK_RV store_create(struct store *store, uint32_t session, const CK_ATTRIBUTE *templ, CK_ULONG count,
                             CK_OBJECT_HANDLE *ret);
-MUST_USE CK_RV store_copy(struct store *store, uint32_t session, struct object *object, const CK_ATTRIBUTE *templ,
-                          CK_ULONG count, CK_OBJECT_HANDLE *ret);
-MUST_USE CK_RV store_set(struct store *store, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count);
+MUST_USE CK_RV store_copy(struct store *store, uint32_t session, struct object *object,
+                          const CK_ATTRIBUTE *templ, CK_ULONG count, CK_OBJECT_HANDLE *ret);
+MUST_USE CK_RV store_set(struct store *store, struct object *object, const CK_ATTRIBUTE *templ,
+                         CK_ULONG count);
 MUST_USE CK_RV store_destroy(struct store *store, struct object *object);
 /* The standard's answer, with lengths and CK_UNAVAILABLE_INFORMATION filled in (C_GetAttributeValue). */
 MUST_USE CK_RV store_get(struct store *store, struct object *object, CK_ATTRIBUTE *templ, CK_ULONG count);
@@ -41,19 +45,24 @@ MUST_USE CK_RV store_size(struct store *store, struct object *object, CK_ULONG *
 MUST_USE CK_RV store_find(struct store *store, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
                           CK_OBJECT_HANDLE **ret, size_t *ret_count);
 /*
- * The object behind a virtual handle, if the application may use it now: exists, visible, its seal checked once. CKR_OBJECT_HANDLE_INVALID
- * otherwise (the caller turns that into CKR_KEY_HANDLE_INVALID where a key is meant). Counted: object_unref. On the hot path: no lock, no vault.
+ * The object behind a virtual handle, if the application may use it now: exists, visible, its seal checked
+ * once. CKR_OBJECT_HANDLE_INVALID otherwise (the caller turns that into CKR_KEY_HANDLE_INVALID where a key is
+ * meant). Counted: object_unref. On the hot path: no lock, no vault.
  */
-MUST_USE CK_RV store_object(struct store *store, CK_OBJECT_HANDLE handle, bool logged_in, struct object **ret);
+MUST_USE CK_RV store_object(struct store *store, CK_OBJECT_HANDLE handle, bool logged_in,
+                            struct object **ret);
 /* A virtual session has ended: its session objects go. All of the application's if session is 0. */
 void store_end_session(struct store *store, uint32_t session);
-/* After C_Login and C_Logout: private session objects end at logout (standard), seals can be checked after login. */
+/* After C_Login and C_Logout: private session objects end at logout (standard), seals can be checked after
+ * login. */
 void store_login_changed(struct store *store, bool logged_in);
 
-/* The mechanisms offered, by the group's `mechanisms` and `unreplicable-keys`; sorted. *count as C_GetMechanismList. */
+/* The mechanisms offered, by the group's `mechanisms` and `unreplicable-keys`; sorted. *count as
+ * C_GetMechanismList. */
 MUST_USE CK_RV store_mechanisms(struct store *store, CK_MECHANISM_TYPE *list, CK_ULONG *count);
 MUST_USE CK_RV store_mechanism_info(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret);
-/* A mechanism that the group's policy keeps from generating keys (CKR_MECHANISM_INVALID) or that is fine (CKR_OK). */
+/* A mechanism that the group's policy keeps from generating keys (CKR_MECHANISM_INVALID) or that is fine
+ * (CKR_OK). */
 MUST_USE CK_RV store_may_generate(struct store *store, CK_MECHANISM_TYPE type);
 
 #endif

@@ -8,9 +8,9 @@ static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 static const CK_ATTRIBUTE_TYPE kept_here[] = {CKA_COPYABLE, CKA_DESTROYABLE, CKA_MODIFIABLE};
 
 /* Neither C_CreateObject nor C_UnwrapKey takes these: they follow from the key or are the token's. */
-static const CK_ATTRIBUTE_TYPE never_given[] = {CKA_TOKEN,        CKA_MODULUS_BITS,    CKA_CHECK_VALUE, CKA_UNIQUE_ID,
-                                                CKA_VALUE_LEN,    CKA_PUBLIC_KEY_INFO, CKA_TRUSTED,     CKA_PRIME_BITS,
-                                                CKA_SUBPRIME_BITS};
+static const CK_ATTRIBUTE_TYPE never_given[] = {CKA_TOKEN,     CKA_MODULUS_BITS, CKA_CHECK_VALUE,
+                                                CKA_UNIQUE_ID, CKA_VALUE_LEN,    CKA_PUBLIC_KEY_INFO,
+                                                CKA_TRUSTED,   CKA_PRIME_BITS,   CKA_SUBPRIME_BITS};
 
 /* A private or secret key that is unwrapped brings these itself. */
 static const CK_ATTRIBUTE_TYPE in_the_blob[] = {CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT,
@@ -45,13 +45,12 @@ static bool is_default(const CK_ATTRIBUTE *attr)
 
 void template_session(const struct attrs *attrs, bool unwrap, bool bare, struct template *ret)
 {
-    static const CK_ATTRIBUTE_TYPE core[] = {CKA_CLASS,    CKA_KEY_TYPE, CKA_PRIVATE, CKA_SENSITIVE, CKA_EXTRACTABLE,
-                                             CKA_ID,       CKA_LABEL,    CKA_SUBJECT, CKA_VALUE,     CKA_APPLICATION,
-                                             CKA_OBJECT_ID, CKA_ISSUER,  CKA_SERIAL_NUMBER, CKA_CERTIFICATE_TYPE,
-                                             CKA_MODULUS,  CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT,
-                                             CKA_PRIME,    CKA_SUBPRIME, CKA_BASE,
-                                             /* limits: a replica without them could do more than the key */
-                                             CKA_ALWAYS_AUTHENTICATE, CKA_WRAP_WITH_TRUSTED, CKA_ALLOWED_MECHANISMS};
+    static const CK_ATTRIBUTE_TYPE core[] = {
+        CKA_CLASS, CKA_KEY_TYPE, CKA_PRIVATE, CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_ID, CKA_LABEL, CKA_SUBJECT,
+        CKA_VALUE, CKA_APPLICATION, CKA_OBJECT_ID, CKA_ISSUER, CKA_SERIAL_NUMBER, CKA_CERTIFICATE_TYPE,
+        CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT, CKA_PRIME, CKA_SUBPRIME, CKA_BASE,
+        /* limits: a replica without them could do more than the key */
+        CKA_ALWAYS_AUTHENTICATE, CKA_WRAP_WITH_TRUSTED, CKA_ALLOWED_MECHANISMS};
     ret->count = 0;
     add(ret, CKA_TOKEN, &no, sizeof(no));
     for (size_t i = 0; i < attrs->count; i++) {
@@ -63,7 +62,8 @@ void template_session(const struct attrs *attrs, bool unwrap, bool bare, struct 
             continue;
         if (unwrap && among(attr->type, in_the_blob, ARRAY_LEN(in_the_blob)))
             continue;
-        if ((info && info->shape == ATTR_TEMPLATE) || (bare && !usage && !among(attr->type, core, ARRAY_LEN(core))))
+        if ((info && info->shape == ATTR_TEMPLATE) ||
+            (bare && !usage && !among(attr->type, core, ARRAY_LEN(core))))
             continue;
         add(ret, attr->type, attr->pValue, attr->ulValueLen);
     }
@@ -98,6 +98,13 @@ void template_changes(const struct attrs *wanted, const struct attrs *there, str
 
 CK_RV template_tryout(const CK_ATTRIBUTE *templ, CK_ULONG count, bool extractable, struct attrs *ret)
 {
+    /* A template inside a template would have to bind every replica, and cannot be read back from all tokens:
+     * refused, not lost. */
+    for (CK_ULONG i = 0; i < count; i++) {
+        const struct attr_info *info = attr_lookup(templ[i].type);
+        if (info && info->shape == ATTR_TEMPLATE && templ[i].ulValueLen > 0)
+            return CKR_ATTRIBUTE_TYPE_INVALID;
+    }
     CK_RV rv = attrs_merge(ret, templ, count);
     if (rv == CKR_OK)
         rv = attrs_set_bool(ret, CKA_TOKEN, false);
@@ -108,7 +115,8 @@ CK_RV template_tryout(const CK_ATTRIBUTE *templ, CK_ULONG count, bool extractabl
     return rv;
 }
 
-CK_RV template_logical(const CK_ATTRIBUTE *asked, CK_ULONG count, bool token, bool managed, struct attrs *attrs)
+CK_RV template_logical(const CK_ATTRIBUTE *asked, CK_ULONG count, bool token, bool managed,
+                       struct attrs *attrs)
 {
     CK_OBJECT_CLASS class = attrs_ulong(attrs, CKA_CLASS, CKO_DATA);
     bool secret = class == CKO_SECRET_KEY || class == CKO_PRIVATE_KEY;

@@ -1,6 +1,7 @@
 /*
- * The tender: a managed group's own thread. Every second, while logged in: follows what other processes wrote, has members that lag
- * caught up (on their keepers' threads), and purges what was destroyed longer ago than `soft-delete`.
+ * The tender: a managed group's own thread. Every second, while logged in: follows what other processes
+ * wrote, has members that lag caught up (on their keepers' threads), and purges what was destroyed longer ago
+ * than `soft-delete`.
  */
 #ifndef REPLICA_TENDER_H
 #define REPLICA_TENDER_H

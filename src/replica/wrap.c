@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "call/rv.h"
 
-static CK_RSA_PKCS_OAEP_PARAMS oaep = {.hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
+static CK_RSA_PKCS_OAEP_PARAMS oaep = {
+    .hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
 
 static CK_MECHANISM oaep_mech(void)
 {
@@ -27,7 +28,8 @@ static bool keeps_length(const struct attrs *attrs)
 }
 
 /* The transport key's halves are records of their own: the public one has the private one's CKA_ID. */
-static CK_RV transport_handle(struct managed *managed, struct remote remote, bool private, CK_OBJECT_HANDLE *ret)
+static CK_RV transport_handle(struct managed *managed, struct remote remote, bool private,
+                              CK_OBJECT_HANDLE *ret)
 {
     struct object *object = catalog_by_uuid(managed->group->catalog, managed->transport);
     if (!object)
@@ -36,7 +38,8 @@ static CK_RV transport_handle(struct managed *managed, struct remote remote, boo
     if (private) {
         rv = object_replica(object, remote.member->index, member_epoch(remote.member), ret)
                  ? CKR_OK
-                 : managed->group->hooks.resolve(managed->group->hooks.ctx, object, remote.member, remote.deadline, ret);
+                 : managed->group->hooks.resolve(managed->group->hooks.ctx, object, remote.member,
+                                                 remote.deadline, ret);
         object_unref(object);
         return rv;
     }
@@ -46,12 +49,17 @@ static CK_RV transport_handle(struct managed *managed, struct remote remote, boo
     CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
     CK_KEY_TYPE type = CKK_RSA;
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    const CK_ATTRIBUTE *modulus = attrs_get(&attrs, CKA_MODULUS), *exponent = attrs_get(&attrs, CKA_PUBLIC_EXPONENT);
+    const CK_ATTRIBUTE *modulus = attrs_get(&attrs, CKA_MODULUS),
+                       *exponent = attrs_get(&attrs, CKA_PUBLIC_EXPONENT);
     if (rv == CKR_OK && modulus && exponent) {
-        CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)},
-                                {CKA_TOKEN, &no, sizeof(no)},       {CKA_PRIVATE, &no, sizeof(no)},
-                                {CKA_WRAP, &yes, sizeof(yes)},      {CKA_ENCRYPT, &yes, sizeof(yes)},
-                                *modulus,                           *exponent};
+        CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof(class)},
+                                {CKA_KEY_TYPE, &type, sizeof(type)},
+                                {CKA_TOKEN, &no, sizeof(no)},
+                                {CKA_PRIVATE, &no, sizeof(no)},
+                                {CKA_WRAP, &yes, sizeof(yes)},
+                                {CKA_ENCRYPT, &yes, sizeof(yes)},
+                                *modulus,
+                                *exponent};
         rv = remote_create(remote, templ, ARRAY_LEN(templ), ret);
     } else if (rv == CKR_OK) {
         rv = CKR_KEY_NOT_WRAPPABLE;
@@ -60,7 +68,8 @@ static CK_RV transport_handle(struct managed *managed, struct remote remote, boo
     return rv;
 }
 
-static CK_RV wrap_for_transport(struct managed *managed, struct remote remote, CK_OBJECT_HANDLE key, struct buf *blob)
+static CK_RV wrap_for_transport(struct managed *managed, struct remote remote, CK_OBJECT_HANDLE key,
+                                struct buf *blob)
 {
     CK_OBJECT_HANDLE with;
     CK_RV rv = transport_handle(managed, remote, false, &with);
@@ -72,7 +81,8 @@ static CK_RV wrap_for_transport(struct managed *managed, struct remote remote, C
     return rv;
 }
 
-static CK_RV group_mech(struct managed *managed, struct remote remote, CK_MECHANISM *ret_mech, CK_OBJECT_HANDLE *ret_kek)
+static CK_RV group_mech(struct managed *managed, struct remote remote, CK_MECHANISM *ret_mech,
+                        CK_OBJECT_HANDLE *ret_kek)
 {
     CK_RV rv = keyring_find(&managed->keyring, managed->keyring.kek, remote, ret_kek);
     if (rv == CKR_OK && atomic_load(&managed->keyring.wrap_mech[remote.member->index]) == 0)
@@ -107,8 +117,8 @@ CK_RV wrap_key(struct managed *managed, struct remote remote, CK_OBJECT_HANDLE k
     return rv;
 }
 
-CK_RV wrap_restore(struct managed *managed, struct remote remote, const struct record *record, const CK_ATTRIBUTE *templ,
-                   size_t count, CK_OBJECT_HANDLE *ret)
+CK_RV wrap_restore(struct managed *managed, struct remote remote, const struct record *record,
+                   const CK_ATTRIBUTE *templ, size_t count, CK_OBJECT_HANDLE *ret)
 {
     CK_MECHANISM mech = oaep_mech();
     CK_OBJECT_HANDLE with;

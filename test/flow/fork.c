@@ -1,6 +1,6 @@
 /*
- * fork with other threads in the middle of calls: the child is told CKR_CRYPTOKI_NOT_INITIALIZED, may initialise and sign; the
- * parent's threads never notice. 1,000 forks; every 25th child goes all the way.
+ * fork with other threads in the middle of calls: the child is told CKR_CRYPTOKI_NOT_INITIALIZED, may
+ * initialise and sign; the parent's threads never notice. 1,000 forks; every 25th child goes all the way.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -35,7 +35,8 @@ static CK_RV make_key(CK_SESSION_HANDLE session)
 {
     CK_BBOOL yes = CK_TRUE;
     CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-    CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, "fork", 4}, {CKA_EC_PARAMS, p256, sizeof(p256)}};
+    CK_ATTRIBUTE public[] = {
+        {CKA_TOKEN, &yes, 1}, {CKA_LABEL, "fork", 4}, {CKA_EC_PARAMS, p256, sizeof(p256)}};
     CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, "fork", 4}, {CKA_SIGN, &yes, 1}};
     CK_MECHANISM mech = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
     CK_OBJECT_HANDLE a, b;
@@ -112,7 +113,8 @@ static int run(const char *instance)
     const char *build = getenv("P11HA_BUILD"), *source = getenv("P11HA_SOURCE");
     if (!mkdtemp(dir) || !build || !source)
         return report("P11HA_BUILD and P11HA_SOURCE are set", 0);
-    snprintf(command, sizeof(command), "%s/test/rig/rig up %s/rig --members 2 --instance %s >/dev/null", source, dir, instance);
+    snprintf(command, sizeof(command), "%s/test/rig/rig up %s/rig --members 2 --instance %s >/dev/null",
+             source, dir, instance);
     if (system(command) != 0)
         return report("the rig comes up", 0);
     snprintf(command, sizeof(command), "%s/rig/p11ha.conf", dir);
@@ -122,8 +124,8 @@ static int run(const char *instance)
     CK_C_GetFunctionList get = NULL;
     *(void **)&get = module ? dlsym(module, "C_GetFunctionList") : NULL;
     CK_SESSION_HANDLE session = 0;
-    if (!get || get(&p11) != CKR_OK || p11->C_Initialize(NULL) != CKR_OK || open_and_login(&session) != CKR_OK ||
-        make_key(session) != CKR_OK)
+    if (!get || get(&p11) != CKR_OK || p11->C_Initialize(NULL) != CKR_OK ||
+        open_and_login(&session) != CKR_OK || make_key(session) != CKR_OK)
         return report("a key is made", 0);
 
     pthread_t thread[SIGNERS];
@@ -150,8 +152,9 @@ static int run(const char *instance)
     for (int i = 0; i < SIGNERS; i++)
         pthread_join(thread[i], NULL);
     if (bad[0] != FORKS)
-        printf("# children: %d good, %d not told, %d init, %d login, %d sign, %d finalize, %d crashed, %d hung\n", bad[0], bad[1],
-               bad[2], bad[3], bad[4], bad[5], bad[7], hung);
+        printf("# children: %d good, %d not told, %d init, %d login, %d sign, %d finalize, %d crashed, %d "
+               "hung\n",
+               bad[0], bad[1], bad[2], bad[3], bad[4], bad[5], bad[7], hung);
     snprintf(name, sizeof(name), "%s: %d forked children are told, initialise and sign", instance, FORKS);
     int failed = report(name, bad[0] == FORKS);
     printf("# parent: %d signatures, %d errors\n", atomic_load(&signatures), atomic_load(&errors));

@@ -1,6 +1,7 @@
 /*
- * Everything at once, for TSan and for the lock order: threads sign, encrypt, find, make and destroy objects, open and close sessions
- * while members err, hang and come back. No call may fail but by what the standard allows for objects that another thread destroyed.
+ * Everything at once, for TSan and for the lock order: threads sign, encrypt, find, make and destroy objects,
+ * open and close sessions while members err, hang and come back. No call may fail but by what the standard
+ * allows for objects that another thread destroyed.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -79,7 +80,9 @@ static void *make_and_destroy(void *arg)
     const char *label = arg;
     while (!atomic_load(&stop)) {
         CK_SESSION_HANDLE session = open_session();
-        CK_ATTRIBUTE templ[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, (void *)(size_t)label, 4}, {CKA_VALUE_LEN, &size, sizeof(size)}};
+        CK_ATTRIBUTE templ[] = {{CKA_TOKEN, &yes, 1},
+                                {CKA_LABEL, (void *)(size_t)label, 4},
+                                {CKA_VALUE_LEN, &size, sizeof(size)}};
         CK_OBJECT_HANDLE key = 0, found[8];
         CK_ULONG n = 0;
         count(p11->C_GenerateKey(session, &mech, templ, 3, &key), CKR_OK);
@@ -121,7 +124,8 @@ static CK_RV prepare(CK_SESSION_HANDLE session)
     CK_ULONG size = 16;
     CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, 1}, {CKA_EC_PARAMS, p256, sizeof(p256)}};
     CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, 1}, {CKA_SIGN, &yes, 1}, {CKA_LABEL, "sign", 4}};
-    CK_ATTRIBUTE secret[] = {{CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &size, sizeof(size)}, {CKA_ENCRYPT, &yes, 1}};
+    CK_ATTRIBUTE secret[] = {
+        {CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &size, sizeof(size)}, {CKA_ENCRYPT, &yes, 1}};
     CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0}, aes = {CKM_AES_KEY_GEN, NULL, 0};
     CK_OBJECT_HANDLE unused;
     CK_RV rv = p11->C_GenerateKeyPair(session, &ec, public, 2, private, 3, &unused, &sign_key);
@@ -130,12 +134,22 @@ static CK_RV prepare(CK_SESSION_HANDLE session)
 
 int main(void)
 {
-    static const char *const faults[] = {"hsm-1 error=CKR_DEVICE_ERROR", "hsm-1 ok", "hsm-2 error=CKR_GENERAL_ERROR", "hsm-2 ok",
-                                         "hsm-3 gone", "hsm-3 ok", "hsm-1 lose-sessions", "hsm-2 lose-objects", "hsm-3 reinit",
-                                         "hsm-2 slow=20", "hsm-2 ok", "hsm-1 lose-login"};
+    static const char *const faults[] = {"hsm-1 error=CKR_DEVICE_ERROR",
+                                         "hsm-1 ok",
+                                         "hsm-2 error=CKR_GENERAL_ERROR",
+                                         "hsm-2 ok",
+                                         "hsm-3 gone",
+                                         "hsm-3 ok",
+                                         "hsm-1 lose-sessions",
+                                         "hsm-2 lose-objects",
+                                         "hsm-3 reinit",
+                                         "hsm-2 slow=20",
+                                         "hsm-2 ok",
+                                         "hsm-1 lose-login"};
     char dir[] = "/tmp/p11ha-storm-XXXXXX", path[1200];
     const char *build = getenv("P11HA_BUILD"), *source = getenv("P11HA_SOURCE");
-    if (!build || !source || !mkdtemp(dir) || shell("%s/test/rig/rig up %s/rig --chaos >/dev/null%s", source, dir, "")) {
+    if (!build || !source || !mkdtemp(dir) ||
+        shell("%s/test/rig/rig up %s/rig --chaos >/dev/null%s", source, dir, "")) {
         printf("not ok - the rig comes up\n");
         return 1;
     }
@@ -158,7 +172,9 @@ int main(void)
     struct {
         void *(*run)(void *);
         const char *arg;
-    } work[] = {{sign, NULL}, {sign, NULL}, {encrypt, NULL}, {make_and_destroy, "kind"}, {make_and_destroy, "kine"}, {look, NULL}};
+    } work[] = {
+        {sign, NULL}, {sign, NULL}, {encrypt, NULL}, {make_and_destroy, "kind"}, {make_and_destroy, "kine"},
+        {look, NULL}};
     pthread_t thread[6];
     for (int i = 0; i < 6; i++)
         pthread_create(&thread[i], NULL, work[i].run, (void *)(size_t)work[i].arg);
@@ -176,7 +192,8 @@ int main(void)
         pthread_join(thread[i], NULL);
     CK_RV rv = p11->C_Finalize(NULL);
     printf("# %d calls, %d errors, the first 0x%lx\n", calls, errors, first_error);
-    printf("%s - everything at once while members fail: no error\n", errors == 0 && calls > 100 ? "ok" : "not ok");
+    printf("%s - everything at once while members fail: no error\n",
+           errors == 0 && calls > 100 ? "ok" : "not ok");
     printf("%s - C_Finalize ends it\n", rv == CKR_OK ? "ok" : "not ok");
     shell("[ -n \"$KEEP_RIG\" ] || { %s/test/rig/rig down %s/rig >/dev/null; rmdir %s; }", source, dir, dir);
     return errors == 0 && calls > 100 && rv == CKR_OK ? 0 : 1;
