@@ -5,11 +5,9 @@
 
 #include "pkcs11-headers/pkcs11.h"
 
-#define RV_INSIDE   (CKR_VENDOR_DEFINED | 0x50313100UL)
-#define RV_DEADLINE (RV_INSIDE | 1) /* the member has not answered in time; the call may still happen there \
-                                     */
+#define RV_INSIDE       (CKR_VENDOR_DEFINED | 0x50313100UL)
+#define RV_DEADLINE     (RV_INSIDE | 1) /* no answer in time; the call may still happen there */
 #define RV_STUCK        (RV_INSIDE | 2) /* too many of the member's lanes are stuck; not sent */
-#define RV_NO_MEMBER    (RV_INSIDE | 3) /* no member is usable */
 #define RV_PIN_REFUSED  (RV_INSIDE | 4) /* this member has refused this PIN before; not tried again */
 #define RV_NOT_HERE     (RV_INSIDE | 5) /* the object has and can get no replica on this member */
 #define RV_NO_MECHANISM (RV_INSIDE | 6) /* this member does not offer the mechanism; not sent */

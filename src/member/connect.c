@@ -55,6 +55,17 @@ const CK_MECHANISM_INFO *member_mechanism(const struct member *member, CK_MECHAN
     return found ? &found->info : NULL;
 }
 
+/* SoftHSM looks for its tokens when it starts, and never again: then it is started once more, if nobody works
+ * in it. */
+static void missed_token(struct member *member, uint32_t instance_epoch)
+{
+    lock_take(&member->lock);
+    member->connected = false;
+    member->instance_epoch = instance_epoch;
+    member->needs_init = instance_up(member->instance) == 0;
+    lock_drop(&member->lock);
+}
+
 CK_RV connect_member(struct member *member, uint64_t deadline)
 {
     lock_take(&member->lock);
@@ -65,6 +76,8 @@ CK_RV connect_member(struct member *member, uint64_t deadline)
         return CKR_HOST_MEMORY;
     frame->number_in = seen;
     CK_RV rv = member_run(member, frame, NULL, deadline);
+    if (rv == CKR_TOKEN_NOT_PRESENT && frame->number != 0)
+        missed_token(member, (uint32_t)frame->number);
     if (rv != CKR_OK)
         return rv;
     CK_TOKEN_INFO info;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <p11-kit/p11-kit.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "base/thread.h"
+
+#define ENVIRONMENT_WAIT (2 * NS_PER_S)
 
 enum image_kind { IMAGE_P11KIT, IMAGE_NAMESPACE, IMAGE_COPY };
 
@@ -27,6 +32,7 @@ struct image {
 
 static struct lock images_lock = LOCK_INIT(LOCK_INSTANCE);
 static struct image *images;
+static _Atomic bool environment_taken;
 static bool forked; /* shared images are the parent's too: load private ones */
 
 static char *key_of(const struct config_member *member)
@@ -62,6 +68,25 @@ static bool set_environment(const struct namespace *ns, const struct config_memb
         if (set(member->env[i].name, member->env[i].value, 1) != 0)
             return false;
     return set || member->env_count == 0;
+}
+
+/*
+ * A module without a namespace reads the process's own environment: nobody else sets it between that and the
+ * module's call. Whoever stays in that call for long is not waited for.
+ */
+static void environment_take(const struct image *image)
+{
+    if (image->kind == IMAGE_NAMESPACE || image->config->env_count == 0)
+        return;
+    uint64_t end = clock_after(ENVIRONMENT_WAIT);
+    while (atomic_exchange(&environment_taken, true) && clock_now() < end)
+        thread_sleep(clock_after(NS_PER_MS));
+}
+
+static void environment_drop(const struct image *image)
+{
+    if (image->kind != IMAGE_NAMESPACE && image->config->env_count != 0)
+        atomic_store(&environment_taken, false);
 }
 
 /* A private copy of the file, unlinked at once: the image keeps it. */
@@ -116,11 +141,14 @@ static bool load_private(struct image *image, char *why, size_t why_len)
         snprintf(why, why_len, "%s", said ? said : "it cannot be copied to /tmp");
         return false;
     }
-    if (!set_environment(&image->module.ns, image->config)) {
+    environment_take(image);
+    bool got = set_environment(&image->module.ns, image->config);
+    if (got)
+        got = get_lists(image, handle, why, why_len);
+    else
         snprintf(why, why_len, "its environment cannot be set");
-        return false;
-    }
-    return get_lists(image, handle, why, why_len);
+    environment_drop(image);
+    return got;
 }
 
 /* p11-kit counts who has initialised it, and initialises it with locks; all other calls go straight to the
@@ -128,11 +156,15 @@ static bool load_private(struct image *image, char *why, size_t why_len)
 static bool load_shared(struct image *image, char *why, size_t why_len)
 {
     image->kind = IMAGE_P11KIT;
-    if (!set_environment(&image->module.ns, image->config)) {
+    environment_take(image);
+    bool set = set_environment(&image->module.ns, image->config);
+    if (set)
+        image->managed = (CK_FUNCTION_LIST *)(void *)p11_kit_module_load(image->config->module, 0);
+    environment_drop(image);
+    if (!set) {
         snprintf(why, why_len, "its environment cannot be set");
         return false;
     }
-    image->managed = (CK_FUNCTION_LIST *)(void *)p11_kit_module_load(image->config->module, 0);
     void *handle = image->managed ? dlopen(image->config->module, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!handle) {
         const char *said = image->managed ? dlerror() : p11_kit_message();
@@ -186,16 +218,25 @@ static CK_RV call_initialise(struct image *image, const char *init_args)
     return image->list->C_Initialize(&with);
 }
 
-CK_RV image_initialise(struct image *image, const char *init_args, bool *ret_by_us)
+/* Its environment is set anew: meanwhile others may have set the same variables. */
+static CK_RV initialise_with_environment(struct image *image, const char *init_args)
 {
-    image_thread_begin(&image->module);
-    if (image->kind == IMAGE_COPY && !set_environment(&image->module.ns, image->config))
+    if (image->kind != IMAGE_NAMESPACE && !set_environment(&image->module.ns, image->config))
         return CKR_HOST_MEMORY;
     CK_RV rv = call_initialise(image, init_args);
     if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED && image->kind != IMAGE_P11KIT) {
         image->list->C_Finalize(NULL);
         rv = call_initialise(image, init_args);
     }
+    return rv;
+}
+
+CK_RV image_initialise(struct image *image, const char *init_args, bool *ret_by_us)
+{
+    image_thread_begin(&image->module);
+    environment_take(image);
+    CK_RV rv = initialise_with_environment(image, init_args);
+    environment_drop(image);
     if (rv == CKR_OK || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
         *ret_by_us = rv == CKR_OK;
         image->initialised = rv == CKR_OK;
@@ -253,5 +294,6 @@ void image_forget_all(void)
 {
     lock_init(&images_lock, LOCK_INSTANCE);
     images = NULL;
+    environment_taken = false;
     forked = true;
 }

@@ -366,8 +366,6 @@ const char *route_rv_name(CK_RV rv, struct name_buf *buf)
         return "deadline";
     case RV_STUCK:
         return "lanes-stuck";
-    case RV_NO_MEMBER:
-        return "no-member";
     case RV_PIN_REFUSED:
         return "pin-refused";
     case RV_NOT_HERE:

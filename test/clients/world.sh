@@ -60,7 +60,7 @@ on() {
 # objects WHERE: one line "class;label;id" for each, sorted; without p11ha's own.
 objects() {
     on "$1" --list-objects 2>/dev/null | awk '
-        / Object[;]?/ { if (c) print c ";" l ";" i; c = $1; l = i = "" }
+        /^[A-Z].* [Oo]bject/ { if (c) print c ";" l ";" i; c = $1; l = i = "" }
         /^  label:/ { sub(/^  label: */, ""); gsub(/\047/, ""); l = $0 }
         /^  ID:/ { i = $2 }
         END { if (c) print c ";" l ";" i }' | grep -v ';p11ha ' | sort
@@ -102,10 +102,23 @@ same_everywhere() {
     }
 }
 
-# public_key ID FILE: as PEM.
+# public_key ID FILE: as PEM. An EC key from its point: pkcs11-tool 0.23 cannot write one of P-384.
 public_key() {
-    p11 --read-object --type pubkey --id "$1" --output-file "$2.der" >/dev/null
+    local point
+    point=$(p11 --list-objects --type pubkey 2>/dev/null |
+        awk -v id="$1" '/ Object;/ { p = "" } /^  EC_POINT:/ { p = $2 } /^  ID:/ && $2 == id { print p }')
+    case $point in
+    '') p11 --read-object --type pubkey --id "$1" --output-file "$2.der" >/dev/null ;;
+    0441*) unhex "3059301306072a8648ce3d020106082a8648ce3d030107034200${point#0441}" >"$2.der" ;;
+    0461*) unhex "3076301006072a8648ce3d020106052b81040022036200${point#0461}" >"$2.der" ;;
+    048185*) unhex "30819b301006072a8648ce3d020106052b8104002303818600${point#048185}" >"$2.der" ;;
+    esac
     openssl pkey -pubin -inform DER -in "$2.der" -out "$2"
+}
+
+unhex() {
+    # shellcheck disable=SC2001 # each pair of digits
+    printf '%b' "$(echo "$1" | sed 's/../\\x&/g')"
 }
 
 # make_pair ID LABEL TYPE [OPTION...]
@@ -113,4 +126,32 @@ make_pair() {
     local id=$1 label=$2 type=$3
     shift 3
     p11 --keypairgen --key-type "$type" --id "$id" --label "$label" "$@"
+}
+
+# An application that stays (test/clients/talk.c): talk_begin, then `talk VERB LABEL` prints its answer, talk_end.
+talk_begin() {
+    mkfifo "$WORLD/ask" "$WORLD/answer"
+    CLIENT_PIN=$PIN "$HELPERS/talk" "$MODULE" rig <"$WORLD/ask" >"$WORLD/answer" 2>"$WORLD/talk.err" &
+    TALK=$!
+    exec 8>"$WORLD/ask" 9<"$WORLD/answer"
+    local said
+    read -r -t 30 said <&9
+    [ "$said" = ready ]
+}
+
+talk() {
+    local said
+    echo "$*" >&8
+    read -r -t 60 said <&9 || said="no answer: $(cat "$WORLD/talk.err")"
+    echo "$said"
+}
+
+talk_end() {
+    exec 8>&- 9<&-
+    wait "$TALK"
+    rm -f "$WORLD/ask" "$WORLD/answer"
+}
+
+status_json() {
+    "$P11HA_BUILD/p11ha" --json status rig --pin-source "file:$WORLD/rig/pin" || true
 }

@@ -1,0 +1,559 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "catalog/catalog.h"
+
+#define MEMBERS 3
+
+static struct attrs attrs_with(const char *label, const char *id, CK_OBJECT_CLASS class, bool private)
+{
+    struct attrs attrs = {0};
+    assert_int_equal(attrs_set_ulong(&attrs, CKA_CLASS, class), CKR_OK);
+    assert_int_equal(attrs_set_bool(&attrs, CKA_TOKEN, true), CKR_OK);
+    assert_int_equal(attrs_set_bool(&attrs, CKA_PRIVATE, private), CKR_OK);
+    if (label)
+        assert_int_equal(attrs_set(&attrs, CKA_LABEL, label, strlen(label)), CKR_OK);
+    if (id)
+        assert_int_equal(attrs_set(&attrs, CKA_ID, id, strlen(id)), CKR_OK);
+    return attrs;
+}
+
+static struct object *object_with(const char *label, const char *id, CK_OBJECT_CLASS class, bool private)
+{
+    struct object *object = object_new(MEMBERS);
+    struct attrs attrs = attrs_with(label, id, class, private);
+    assert_non_null(object);
+    object_set_attrs(object, &attrs);
+    return object;
+}
+
+static struct object *added(struct catalog *catalog, const char *label, const char *id, CK_OBJECT_CLASS class,
+                            bool private)
+{
+    struct object *object = object_with(label, id, class, private);
+    assert_int_equal(catalog_add(catalog, object), CKR_OK);
+    object_unref(object); /* the catalogue has its own */
+    return object;
+}
+
+/* The objects found, in the order given; their number is the result. */
+static size_t found(struct catalog *catalog, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
+                    CK_OBJECT_HANDLE *ret, size_t max)
+{
+    CK_OBJECT_HANDLE *handle = NULL;
+    size_t n = 0;
+    assert_int_equal(catalog_find(catalog, templ, count, logged_in, &handle, &n), CKR_OK);
+    for (size_t i = 0; i < n && i < max; i++)
+        ret[i] = handle[i];
+    mem_free(handle);
+    return n;
+}
+
+static CK_ATTRIBUTE text(CK_ATTRIBUTE_TYPE type, const char *value)
+{
+    return (CK_ATTRIBUTE){type, (void *)(uintptr_t)value, strlen(value)};
+}
+
+static void handles(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    assert_int_equal(catalog_members(catalog), MEMBERS);
+    struct object *object = object_with("a", "1", CKO_DATA, false);
+    assert_int_equal(catalog_add(catalog, object), CKR_OK);
+    CK_OBJECT_HANDLE handle = object->item.handle;
+    assert_true(handle != CK_INVALID_HANDLE);
+    struct object *again = catalog_ref(catalog, handle);
+    assert_ptr_equal(again, object);
+    object_unref(again);
+    assert_int_equal(catalog_count(catalog), 1);
+    catalog_remove(catalog, object);
+    assert_null(catalog_ref(catalog, handle));
+    assert_int_equal(catalog_count(catalog), 0);
+    assert_true(atomic_load(&object->gone));
+    catalog_remove(catalog, object); /* twice is once */
+    /* Who held it reads on. */
+    assert_int_equal(object->class, CKO_DATA);
+    /* The next one in the same place has another handle. */
+    struct object *next = added(catalog, "a", "1", CKO_DATA, false);
+    assert_int_not_equal(next->item.handle, handle);
+    assert_null(catalog_ref(catalog, handle));
+    object_unref(object);
+    assert_null(catalog_ref(catalog, CK_INVALID_HANDLE));
+    assert_null(catalog_ref(catalog, ~0UL));
+    catalog_free(catalog);
+    catalog_free(NULL);
+}
+
+static void finds(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *a = added(catalog, "one", "1", CKO_PUBLIC_KEY, false);
+    struct object *b = added(catalog, "one", "2", CKO_CERTIFICATE, false);
+    struct object *c = added(catalog, "two", "1", CKO_CERTIFICATE, false);
+    struct object *d = added(catalog, NULL, NULL, CKO_DATA, false);
+    CK_OBJECT_HANDLE h[8];
+    CK_OBJECT_CLASS class = CKO_CERTIFICATE;
+    CK_ATTRIBUTE by_class = {CKA_CLASS, &class, sizeof(class)};
+    assert_int_equal(found(catalog, NULL, 0, false, h, 8), 4);
+    assert_int_equal(h[0], a->item.handle);
+    assert_int_equal(h[1], b->item.handle);
+    assert_int_equal(h[2], c->item.handle);
+    assert_int_equal(h[3], d->item.handle);
+    CK_ATTRIBUTE label = text(CKA_LABEL, "one");
+    assert_int_equal(found(catalog, &label, 1, false, h, 8), 2);
+    assert_int_equal(h[0], a->item.handle);
+    assert_int_equal(h[1], b->item.handle);
+    CK_ATTRIBUTE id = text(CKA_ID, "1");
+    assert_int_equal(found(catalog, &id, 1, false, h, 8), 2);
+    assert_int_equal(h[1], c->item.handle);
+    assert_int_equal(found(catalog, &by_class, 1, false, h, 8), 2);
+    CK_ATTRIBUTE both[] = {text(CKA_LABEL, "one"), text(CKA_ID, "1")};
+    assert_int_equal(found(catalog, both, 2, false, h, 8), 1);
+    assert_int_equal(h[0], a->item.handle);
+    CK_ATTRIBUTE with_class[] = {text(CKA_LABEL, "one"), by_class};
+    assert_int_equal(found(catalog, with_class, 2, false, h, 8), 1);
+    assert_int_equal(h[0], b->item.handle);
+    CK_ATTRIBUTE none[] = {text(CKA_LABEL, "One"), text(CKA_LABEL, "on"), text(CKA_ID, "one"),
+                           text(CKA_ID, "3")};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_int_equal(found(catalog, &none[i], 1, false, h, 8), 0);
+    /* An empty label is one that the object has: no index is asked for it. */
+    struct attrs unnamed = attrs_with("", "1", CKO_DATA, false);
+    catalog_set_attrs(catalog, d, &unnamed, 1, 1);
+    CK_ATTRIBUTE empty = text(CKA_LABEL, "");
+    assert_int_equal(found(catalog, &empty, 1, false, h, 8), 1);
+    assert_int_equal(h[0], d->item.handle);
+    catalog_remove(catalog, a);
+    assert_int_equal(found(catalog, &label, 1, false, h, 8), 1);
+    assert_int_equal(found(catalog, NULL, 0, false, h, 8), 3);
+    assert_int_equal(h[0], b->item.handle);
+    catalog_remove(catalog, d);
+    catalog_remove(catalog, c);
+    assert_int_equal(found(catalog, NULL, 0, false, h, 8), 1);
+    catalog_free(catalog);
+}
+
+static void index_hits_come_in_order(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    CK_OBJECT_HANDLE h[200], wanted[50];
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+        wanted[i] = added(catalog, "same", NULL, CKO_DATA, false)->item.handle;
+    CK_ATTRIBUTE label = text(CKA_LABEL, "same");
+    assert_int_equal(found(catalog, &label, 1, false, h, 200), ARRAY_LEN(wanted));
+    assert_memory_equal(h, wanted, sizeof(wanted));
+    for (size_t i = 0; i < 100; i++)
+        (void)added(catalog, "same", NULL, CKO_DATA, false);
+    assert_int_equal(found(catalog, &label, 1, false, h, 200), 150); /* each once, in whatever order */
+    for (size_t i = 0; i < 150; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_int_not_equal(h[i], h[k]);
+    /* Without memory it says so, and nothing is lost. */
+    CK_OBJECT_HANDLE *handle = NULL;
+    size_t count = 0;
+    mem_fail_after(1, false);
+    assert_int_equal(catalog_find(catalog, &label, 1, false, &handle, &count), CKR_HOST_MEMORY);
+    mem_fail_after(2, true);
+    assert_int_equal(catalog_find(catalog, NULL, 0, false, &handle, &count), CKR_HOST_MEMORY);
+    mem_fail_after(0, false);
+    catalog_free(catalog);
+}
+
+static void who_may_see_what(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *public = added(catalog, "p", "1", CKO_DATA, false);
+    struct object *private = added(catalog, "p", "1", CKO_DATA, true);
+    struct object *internal = added(catalog, "p", "1", CKO_DATA, false);
+    struct object *refused = added(catalog, "p", "1", CKO_DATA, false);
+    internal->internal = true;
+    atomic_store(&refused->refused, true);
+    CK_OBJECT_HANDLE h[8];
+    CK_ATTRIBUTE templ[] = {text(CKA_LABEL, "p"), text(CKA_ID, "1")};
+    for (int i = 0; i < 3; i++) { /* by the list, by an index, by the other one */
+        const CK_ATTRIBUTE *by = i == 0 ? NULL : &templ[i - 1];
+        assert_int_equal(found(catalog, by, by ? 1 : 0, false, h, 8), 1);
+        assert_int_equal(h[0], public->item.handle);
+        assert_int_equal(found(catalog, by, by ? 1 : 0, true, h, 8), 2);
+        assert_int_equal(h[1], private->item.handle);
+    }
+    assert_true(object_visible(private, true));
+    assert_false(object_visible(private, false));
+    assert_false(object_visible(internal, true));
+    assert_false(object_visible(refused, true));
+    catalog_free(catalog);
+}
+
+static void attributes_change(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *object = added(catalog, "old", "1", CKO_DATA, false);
+    CK_ATTRIBUTE old = text(CKA_LABEL, "old"), new = text(CKA_LABEL, "new"), id = text(CKA_ID, "2");
+    CK_OBJECT_HANDLE h[2];
+    struct attrs attrs = attrs_with("new", "2", CKO_DATA, true), copy = {0};
+    catalog_set_attrs(catalog, object, &attrs, 7, 3);
+    assert_null(attrs.item);
+    assert_int_equal(object->seq, 7);
+    assert_int_equal(object->version, 3);
+    assert_int_equal(found(catalog, &old, 1, true, h, 2), 0);
+    assert_int_equal(found(catalog, &new, 1, true, h, 2), 1);
+    assert_int_equal(found(catalog, &id, 1, true, h, 2), 1);
+    assert_int_equal(found(catalog, &new, 1, false, h, 2), 0); /* it has become private */
+    assert_int_equal(catalog_attrs(catalog, object, &copy), CKR_OK);
+    assert_true(attrs_equal(&copy, &object->attrs));
+    attrs_free(&copy);
+    /* One that has been removed is not indexed anew. */
+    object_ref(object);
+    catalog_remove(catalog, object);
+    attrs = attrs_with("third", "3", CKO_DATA, false);
+    catalog_set_attrs(catalog, object, &attrs, 8, 4);
+    CK_ATTRIBUTE third = text(CKA_LABEL, "third");
+    assert_int_equal(found(catalog, &third, 1, true, h, 2), 0);
+    object_unref(object);
+    catalog_free(catalog);
+}
+
+static void by_uuid(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    static const uint8_t uuid[16] = {1, 2, 3}, other[16] = {1, 2, 4}, zero[16] = {0};
+    struct object *object = object_with("a", NULL, CKO_DATA, false);
+    memcpy(object->uuid, uuid, sizeof(uuid));
+    assert_int_equal(catalog_add(catalog, object), CKR_OK);
+    (void)added(catalog, "b", NULL, CKO_DATA, false); /* without a uuid: not known by zeros */
+    struct object *seen = catalog_by_uuid(catalog, uuid);
+    assert_ptr_equal(seen, object);
+    object_unref(seen);
+    assert_null(catalog_by_uuid(catalog, other));
+    assert_null(catalog_by_uuid(catalog, zero));
+    catalog_remove(catalog, object);
+    assert_null(catalog_by_uuid(catalog, uuid));
+    object_unref(object);
+    catalog_free(catalog);
+}
+
+static void twins(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *a = added(catalog, "twin", "1", CKO_DATA, false);
+    assert_int_equal(catalog_twins(catalog, a), 1);
+    struct object *b = added(catalog, "twin", "1", CKO_DATA, false);
+    (void)added(catalog, "twin", "1", CKO_CERTIFICATE, false);
+    (void)added(catalog, "other", "1", CKO_DATA, false);
+    /* A session object and a plain copy have no place on the token. */
+    struct object *session = object_with("twin", "1", CKO_DATA, false);
+    session->token = false;
+    assert_int_equal(catalog_add(catalog, session), CKR_OK);
+    struct object *copy = object_with("twin", "1", CKO_DATA, false);
+    copy->original = object_ref(a);
+    assert_int_equal(catalog_add(catalog, copy), CKR_OK);
+    assert_int_equal(catalog_twins(catalog, a), 2);
+    assert_int_equal(catalog_twins(catalog, b), 2);
+    catalog_remove(catalog, b);
+    assert_int_equal(catalog_twins(catalog, a), 1);
+    /* Without a label they are known by their id, and without that by what else they have. */
+    struct object *by_id = added(catalog, NULL, "9", CKO_DATA, false);
+    (void)added(catalog, "", "9", CKO_CERTIFICATE, false);
+    assert_int_equal(catalog_twins(catalog, by_id), 1);
+    struct object *nameless = added(catalog, NULL, NULL, CKO_DATA, false);
+    /* CKA_ID is no part of a data object's identity: the two are the same on a token. */
+    assert_int_equal(catalog_twins(catalog, nameless), 2);
+    (void)added(catalog, NULL, NULL, CKO_DATA, false);
+    assert_int_equal(catalog_twins(catalog, nameless), 3);
+    assert_int_equal(catalog_twins(catalog, by_id), 3);
+    struct object *key = added(catalog, NULL, "9", CKO_PUBLIC_KEY, false);
+    assert_int_equal(catalog_twins(catalog, key), 1);
+    (void)added(catalog, NULL, "9", CKO_PUBLIC_KEY, false);
+    assert_int_equal(catalog_twins(catalog, key), 2);
+    object_unref(session);
+    object_unref(copy);
+    catalog_free(catalog);
+}
+
+static void by_replica(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *a = added(catalog, "a", NULL, CKO_DATA, false),
+                  *b = added(catalog, "b", NULL, CKO_DATA, false);
+    struct object *copy = object_with("a", NULL, CKO_DATA, false);
+    copy->original = object_ref(b);
+    assert_int_equal(catalog_add(catalog, copy), CKR_OK);
+    object_set_replica(a, 1, 4, 10);
+    object_set_replica(b, 1, 4, 11);
+    object_set_replica(copy, 1, 4, 12);
+    struct object *seen = catalog_by_replica(catalog, 1, 4, 11);
+    assert_ptr_equal(seen, b);
+    object_unref(seen);
+    assert_null(catalog_by_replica(catalog, 1, 4, 12));
+    assert_null(catalog_by_replica(catalog, 1, 5, 11));
+    assert_null(catalog_by_replica(catalog, 0, 4, 11));
+    object_unref(copy);
+    catalog_free(catalog);
+}
+
+struct seen {
+    size_t count, stop;
+    struct catalog *catalog;
+};
+
+static bool see(struct object *object, void *ctx)
+{
+    struct seen *seen = ctx;
+    if (seen->catalog)
+        catalog_remove(seen->catalog, object);
+    return ++seen->count != seen->stop;
+}
+
+static void each(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    for (int i = 0; i < 10; i++)
+        (void)added(catalog, "x", NULL, CKO_DATA, false);
+    struct seen all = {0}, some = {.stop = 4}, away = {.catalog = catalog};
+    catalog_each(catalog, see, &all);
+    assert_int_equal(all.count, 10);
+    catalog_each(catalog, see, &some);
+    assert_int_equal(some.count, 4);
+    catalog_each(catalog, see, &away); /* a visitor may take away what it sees */
+    assert_int_equal(away.count, 10);
+    assert_int_equal(catalog_count(catalog), 0);
+    catalog_free(catalog);
+}
+
+static void without_memory(void **state)
+{
+    (void)state;
+    for (unsigned long n = 1; n < 6; n++) {
+        mem_fail_after(n, false);
+        struct catalog *catalog = catalog_new(MEMBERS);
+        if (!catalog) {
+            mem_fail_after(0, false);
+            continue;
+        }
+        mem_fail_after(0, false);
+        static const uint8_t uuid[16] = {9};
+        struct object *object = object_with("a", "1", CKO_DATA, false);
+        memcpy(object->uuid, uuid, sizeof(uuid));
+        mem_fail_after(n, false);
+        CK_RV rv = catalog_add(catalog, object);
+        mem_fail_after(0, false);
+        if (rv != CKR_OK) {
+            assert_int_equal(rv, CKR_HOST_MEMORY);
+            assert_int_equal(catalog_count(catalog), 0);
+            assert_null(catalog_by_uuid(catalog, uuid));
+            CK_OBJECT_HANDLE h[1];
+            CK_ATTRIBUTE label = text(CKA_LABEL, "a"), id = text(CKA_ID, "1");
+            assert_int_equal(found(catalog, &label, 1, true, h, 1), 0);
+            assert_int_equal(found(catalog, &id, 1, true, h, 1), 0);
+            assert_int_equal(catalog_add(catalog, object), CKR_OK);
+        }
+        object_unref(object);
+        catalog_free(catalog);
+    }
+}
+
+static struct catalog *shared;
+static struct object *thing;
+static _Atomic int inside[MEMBERS], made[MEMBERS], helped;
+
+static void maker(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 300; i++) {
+        unsigned member = (unsigned)i % MEMBERS;
+        if (catalog_make_begin(shared, thing, member, clock_after(10 * NS_PER_S))) {
+            if (atomic_fetch_add(&inside[member], 1) != 0)
+                abort();
+            thing->replica[member].bad++;
+            atomic_fetch_add(&made[member], 1);
+            atomic_fetch_sub(&inside[member], 1);
+            catalog_make_end(shared, thing, member);
+        } else {
+            atomic_fetch_add(&helped, 1);
+        }
+    }
+}
+
+static void one_maker_at_a_time(void **state)
+{
+    (void)state;
+    shared = catalog_new(MEMBERS);
+    thing = added(shared, "a", NULL, CKO_DATA, false);
+    struct thread *thread[4];
+    for (size_t i = 0; i < ARRAY_LEN(thread); i++) {
+        thread[i] = thread_start("maker", -1, maker, NULL);
+        assert_non_null(thread[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(thread); i++)
+        thread_join(thread[i]);
+    assert_int_equal(made[0] + made[1] + made[2] + helped, 4 * 300);
+    for (unsigned i = 0; i < MEMBERS; i++) {
+        assert_true(made[i] > 0);
+        assert_int_equal(thing->replica[i].bad, made[i]);
+    }
+    assert_int_equal(thing->making, 0);
+    catalog_free(shared);
+}
+
+static _Atomic int waiting, told;
+
+static void waiter(void *arg)
+{
+    (void)arg;
+    atomic_store(&waiting, 1);
+    bool mine = catalog_make_begin(shared, thing, 0, clock_after(10 * NS_PER_S));
+    atomic_store(&told, mine ? 1 : 2);
+    if (mine)
+        catalog_make_end(shared, thing, 0);
+}
+
+/* Who has waited does not make it once more: another one has just done so. */
+static void who_waited_looks_again(void **state)
+{
+    (void)state;
+    shared = catalog_new(MEMBERS);
+    thing = added(shared, "a", NULL, CKO_DATA, false);
+    told = 0;
+    for (int i = 0; i < 50 && told != 2; i++) { /* it may come too late to wait */
+        waiting = 0;
+        assert_true(catalog_make_begin(shared, thing, 0, CLOCK_NEVER));
+        struct thread *thread = thread_start("waiter", -1, waiter, NULL);
+        assert_non_null(thread);
+        while (waiting == 0)
+            (void)thread_cpu();
+        _Atomic uint32_t never = 0;
+        (void)thread_wait(&never, 0, clock_after((uint64_t)(i + 1) * 5 * NS_PER_MS));
+        catalog_make_end(shared, thing, 0);
+        thread_join(thread);
+        assert_true(told != 0);
+    }
+    assert_int_equal(told, 2);
+    catalog_free(shared);
+}
+
+static void who_waits_leaves_in_time(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *object = added(catalog, "a", NULL, CKO_DATA, false);
+    assert_true(catalog_make_begin(catalog, object, 1, CLOCK_NEVER));
+    assert_true(catalog_make_begin(catalog, object, 2, CLOCK_NEVER)); /* another member, another maker */
+    uint64_t began = clock_now();
+    assert_false(catalog_make_begin(catalog, object, 1, clock_after(20 * NS_PER_MS)));
+    assert_true(clock_now() - began >= 20 * NS_PER_MS);
+    catalog_make_end(catalog, object, 1);
+    assert_true(catalog_make_begin(catalog, object, 1, clock_after(NS_PER_MS)));
+    catalog_make_end(catalog, object, 1);
+    catalog_make_end(catalog, object, 2);
+    catalog_free(catalog);
+}
+
+static void churner(void *arg)
+{
+    const char *label = arg;
+    for (int i = 0; i < 500; i++) {
+        struct object *object = object_with(label, "c", CKO_DATA, false);
+        if (catalog_add(shared, object) != CKR_OK)
+            abort();
+        struct attrs attrs = attrs_with(label, "d", CKO_DATA, false);
+        catalog_set_attrs(shared, object, &attrs, 1, 2);
+        catalog_remove(shared, object);
+        object_unref(object);
+    }
+}
+
+static void finds_while_others_change(void **state)
+{
+    (void)state;
+    shared = catalog_new(MEMBERS);
+    struct object *stays = added(shared, "stays", "s", CKO_DATA, false);
+    char one[] = "one", two[] = "two";
+    struct thread *thread[2] = {thread_start("one", -1, churner, one), thread_start("two", -1, churner, two)};
+    CK_ATTRIBUTE label = text(CKA_LABEL, "stays"), id = text(CKA_ID, "d");
+    for (int i = 0; i < 1000; i++) {
+        CK_OBJECT_HANDLE h[8];
+        assert_int_equal(found(shared, &label, 1, false, h, 8), 1);
+        assert_int_equal(h[0], stays->item.handle);
+        assert_true(found(shared, &id, 1, false, h, 8) <= 2);
+        size_t n = found(shared, NULL, 0, false, h, 8);
+        assert_in_range(n, 1, 3);
+        for (size_t k = 0; k < n; k++) {
+            AUTO(object_unref) struct object *object = catalog_ref(shared, h[k]);
+            if (object)
+                assert_int_equal(object->class, CKO_DATA);
+        }
+    }
+    thread_join(thread[0]);
+    thread_join(thread[1]);
+    assert_int_equal(catalog_count(shared), 1);
+    catalog_free(shared);
+}
+
+/* The budget is 100 us for one find among 100,000; here with room for a slow machine and sanitizers. */
+static void a_hundred_thousand(void **state)
+{
+    (void)state;
+    enum { MANY = 100000, FINDS = 1000 };
+    struct catalog *catalog = catalog_new(MEMBERS);
+    char name[32];
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "key %u", i);
+        (void)added(catalog, name, NULL, CKO_SECRET_KEY, true);
+    }
+    assert_int_equal(catalog_count(catalog), MANY);
+    uint64_t began = clock_now();
+    for (unsigned i = 0; i < FINDS; i++) {
+        CK_OBJECT_HANDLE h[1];
+        snprintf(name, sizeof(name), "key %u", i * (MANY / FINDS));
+        CK_ATTRIBUTE label = text(CKA_LABEL, name);
+        assert_int_equal(found(catalog, &label, 1, true, h, 1), 1);
+    }
+    uint64_t each_took = (clock_now() - began) / FINDS;
+    assert_true(each_took < 100 * NS_PER_US);
+    /* None has an id: taking them all out is no walk through all the others each time. */
+    began = clock_now();
+    catalog_free(catalog);
+    assert_true((clock_now() - began) / MANY < 20 * NS_PER_US);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(handles),
+        cmocka_unit_test(finds),
+        cmocka_unit_test(index_hits_come_in_order),
+        cmocka_unit_test(who_may_see_what),
+        cmocka_unit_test(attributes_change),
+        cmocka_unit_test(by_uuid),
+        cmocka_unit_test(twins),
+        cmocka_unit_test(by_replica),
+        cmocka_unit_test(each),
+        cmocka_unit_test(without_memory),
+        cmocka_unit_test(one_maker_at_a_time),
+        cmocka_unit_test(who_waited_looks_again),
+        cmocka_unit_test(who_waits_leaves_in_time),
+        cmocka_unit_test(finds_while_others_change),
+        cmocka_unit_test(a_hundred_thousand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
