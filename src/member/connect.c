@@ -69,7 +69,9 @@ static void missed_token(struct member *member, uint32_t instance_epoch)
 CK_RV connect_member(struct member *member, uint64_t deadline)
 {
     lock_take(&member->lock);
-    uint32_t seen = member->needs_init ? member->instance_epoch : 0;
+    /* While other members work in the instance it is initialised, whatever this one says. */
+    bool anew = member->needs_init && instance_up(member->instance) == 0;
+    uint32_t seen = anew ? member->instance_epoch : 0;
     lock_drop(&member->lock);
     AUTO(frame_unref) struct frame *frame = frame_new(VERB_CONNECT, 0, sizeof(CK_TOKEN_INFO));
     if (!frame)

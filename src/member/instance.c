@@ -15,6 +15,7 @@
 #define TROUBLE_TOKENS 180
 #define CLOSE_WAIT     (200 * NS_PER_MS) /* how long a re-initialisation waits for calls inside to end */
 #define INIT_INTERVAL  NS_PER_S
+#define ENTER_WAIT     NS_PER_S /* how long a call waits for a re-initialisation to end */
 #define FINALISE_WAIT  (5 * NS_PER_S)
 #define FRESH_MAX      3 /* images left behind with stuck calls in them */
 
@@ -244,13 +245,29 @@ CK_RV instance_find_token(struct instance *instance, const char *text, CK_SLOT_I
     return rv;
 }
 
+/* A member that works is not failed because another one of this instance needs a new start. */
+static bool wait_ready(struct instance *instance)
+{
+    uint64_t end = clock_after(ENTER_WAIT);
+    bool in_time = true;
+    lock_take(&instance->lock);
+    while (atomic_load(&instance->state) == INSTANCE_BUSY && in_time)
+        in_time = cond_wait(&instance->changed, &instance->lock, end);
+    bool ready = atomic_load(&instance->state) == INSTANCE_READY;
+    lock_drop(&instance->lock);
+    return ready;
+}
+
 const struct module *instance_enter(struct instance *instance, unsigned *ret_ticket)
 {
     unsigned ticket = thread_cpu();
-    atomic_fetch_add(&instance->shard[ticket].inside, 1);
-    if (atomic_load(&instance->state) != INSTANCE_READY) {
+    for (;;) {
+        atomic_fetch_add(&instance->shard[ticket].inside, 1);
+        if (atomic_load(&instance->state) == INSTANCE_READY)
+            break;
         atomic_fetch_sub(&instance->shard[ticket].inside, 1);
-        return NULL;
+        if (!wait_ready(instance))
+            return NULL;
     }
     *ret_ticket = ticket;
     return image_module(instance->image);

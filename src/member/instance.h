@@ -43,8 +43,9 @@ MUST_USE CK_RV instance_find_token(struct instance *instance, const char *uri, C
                                    CK_TOKEN_INFO *ret_info);
 
 /*
- * Around every entry into the module, by who enters. instance_enter gives the functions, or NULL while it is
- * being initialised or is not. `ticket` goes back to instance_leave.
+ * Around every entry into the module, by who enters. instance_enter gives the functions, or NULL if it is not
+ * initialised; while it is being, it waits for that, for a second at most. `ticket` goes back to
+ * instance_leave.
  */
 MUST_USE const struct module *instance_enter(struct instance *instance, unsigned *ret_ticket);
 void instance_leave(struct instance *instance, unsigned ticket);

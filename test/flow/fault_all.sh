@@ -2,7 +2,7 @@
 # All members down at once, and back: the application goes on without a restart.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s
+fault_world --chaos --timeout 3s
 fault_load
 
 outage() {
@@ -16,7 +16,7 @@ outage() {
 no error although nobody lives"
     fault_on "hsm-1 hsm-2 hsm-3" ok
     for member in hsm-1 hsm-2 hsm-3; do
-        fault_serves "$member" 20 || trouble+="
+        fault_serves "$member" 30 || trouble+="
 $member does not serve again"
     done
     fault_now

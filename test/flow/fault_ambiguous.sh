@@ -2,7 +2,7 @@
 # Answers that may be the member's fault or the request's, while four threads sign.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s
+fault_world --chaos
 fault_load
 for code in CKR_GENERAL_ERROR CKR_FUNCTION_FAILED CKR_FUNCTION_CANCELED 0x80000123; do
     fault_cases "$code" "crypto rv=$code"

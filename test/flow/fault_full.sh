@@ -2,7 +2,7 @@
 # Members that have no room, while four threads sign.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s
+fault_world --chaos
 fault_load
 for code in DEVICE_MEMORY HOST_MEMORY SESSION_COUNT FUNCTION_REJECTED; do
     fault_cases "$code" "crypto rv=CKR_$code"

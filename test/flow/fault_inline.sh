@@ -2,7 +2,7 @@
 # The runner `inline`: the same, but for hangs, which it cannot leave.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s --runner inline
+fault_world --chaos --runner inline
 fault_load
 fault_cases "DEVICE_ERROR from every call" error=CKR_DEVICE_ERROR
 fault_cases "CRYPTOKI_NOT_INITIALIZED from every call" error=CKR_CRYPTOKI_NOT_INITIALIZED

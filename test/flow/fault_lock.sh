@@ -2,7 +2,7 @@
 # A hang without any shim: another process holds SoftHSM's lock on one token's `generation` file for 30 s.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --timeout 2s
+fault_world --timeout 3s
 fault_load --rate 2000
 
 hung() {
@@ -30,5 +30,5 @@ tap_case "goes on with a token that hangs for 30 s" hung
 tap_none "the member was taken out" "$(grep -q 'member=hsm-2 .*to=down cause=deadline' "$WORLD/p11ha.log" || fault_story)"
 tap_case "it is up again by itself" is_back
 fault_load_ends "0 errors and 0 wrong results through all of it"
-fault_quickly "no call longer than the call-timeout of 2 s" 2000
+fault_quickly "no call longer than the call-timeout of 3 s" 3000
 tap_end

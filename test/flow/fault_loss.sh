@@ -2,7 +2,7 @@
 # Members that forget sessions, logins or objects, or are initialised anew, while four threads sign.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s
+fault_world --chaos
 fault_load
 fault_cases "all sessions lost, five times" "C_Sign lose-sessions times=5"
 fault_cases "the login lost, five times" "C_Sign lose-login times=5"

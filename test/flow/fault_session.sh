@@ -2,7 +2,7 @@
 # Members that deny sessions and logins that they gave, while four threads sign.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s
+fault_world --chaos
 fault_load
 for code in SESSION_HANDLE_INVALID SESSION_CLOSED USER_NOT_LOGGED_IN; do
     fault_cases "$code from all crypto" "crypto rv=CKR_$code"

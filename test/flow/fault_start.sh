@@ -2,7 +2,7 @@
 # Faults that are there before the application starts.
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
-fault_world --chaos --timeout 2s
+fault_world --chaos --timeout 3s
 fault_run --count 1 || tap_not_ok "a key to begin with" "$(fault_story)"
 
 before() {

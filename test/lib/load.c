@@ -22,7 +22,8 @@ static const char usage[] =
     "  --count N         ends after that many operations\n"
     "  --seconds S       ends after that time (10, if there is no --count)\n"
     "  --rate N          operations a second (as many as go)\n"
-    "  --live FILE       there is always one line \"done failed wrong\" in it, a new one every 200 ms\n"
+    "  --live FILE       there is always one line \"done failed wrong stall\" in it, a new one every 200 ms\n"
+    "                    (stall: the longest that the machine let a thread wait, ms)\n"
     "Every result is checked by OpenSSL here. SIGTERM and SIGINT end it in good order. At the end one line "
     "of "
     "JSON\non stdout; times in microseconds. Ends with 0, 1 (an error or a wrong result), 2 (usage) or 3 "
@@ -201,12 +202,13 @@ static void report(const struct load_plan *plan, const struct start *start, cons
         printf("%s\"%s %s\":%llu", i ? "," : "", seen->error[i].call, name_rv(seen->error[i].rv, &buf),
                (unsigned long long)seen->error[i].count);
     printf("},\"seconds\":%.3f,\"per_second\":%.0f,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,"
-           "\"max_call_us\":%llu,\"max_call\":\"%s\",\"initialize_us\":%llu,\"login_us\":%llu,\"key_us\":%"
+           "\"max_call_us\":%llu,\"max_call\":\"%s\",\"stall_us\":%llu,\"initialize_us\":%llu,\"login_us\":%"
+           "llu,\"key_us\":%"
            "llu}\n",
            seen->seconds, (double)seen->done / seen->seconds, us(load_quantile(seen, 0.5)),
            us(load_quantile(seen, 0.99)), us(seen->slowest_op_ns), us(seen->slowest_call_ns),
-           seen->slowest_call ? seen->slowest_call : "", us(start->initialize_ns), us(start->login_ns),
-           us(start->key_ns));
+           seen->slowest_call ? seen->slowest_call : "", us(seen->stall_ns), us(start->initialize_ns),
+           us(start->login_ns), us(start->key_ns));
 }
 
 static void on_signal(int number)

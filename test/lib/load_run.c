@@ -6,6 +6,7 @@
 #include <time.h>
 
 #define LIVE_NS  200000000
+#define TICK_NS  10000000
 #define PAUSE_NS 10000000 /* after an error, so that a dead token is not asked a million times */
 
 struct worker {
@@ -18,7 +19,7 @@ struct worker {
 };
 
 struct shared {
-    _Atomic uint64_t begun, done, failed, wrong;
+    _Atomic uint64_t begun, done, failed, wrong, stall_ns;
     uint64_t from;
 };
 
@@ -141,26 +142,37 @@ static void write_live(const struct load_plan *plan, const struct shared *shared
     FILE *file = fopen(fresh, "w");
     if (!file)
         return;
-    fprintf(file, "%llu %llu %llu\n", (unsigned long long)shared->done, (unsigned long long)shared->failed,
-            (unsigned long long)shared->wrong);
+    fprintf(file, "%llu %llu %llu %llu\n", (unsigned long long)shared->done,
+            (unsigned long long)shared->failed, (unsigned long long)shared->wrong,
+            (unsigned long long)shared->stall_ns / 1000000);
     if (!fclose(file))
         rename(fresh, plan->live);
 }
 
 struct live {
     const struct load_plan *plan;
-    const struct shared *shared;
+    struct shared *shared;
     _Atomic bool ended;
 };
 
+/* Sleeps, and so sees how long the machine lets a thread wait that wants to run. */
 static void *show(void *arg)
 {
     struct live *live = arg;
+    uint64_t shown = 0;
     while (!live->ended) {
-        write_live(live->plan, live->shared);
-        sleep_ns(LIVE_NS);
+        uint64_t began = load_now();
+        if (live->plan->live && began - shown >= LIVE_NS) {
+            write_live(live->plan, live->shared);
+            shown = began = load_now();
+        }
+        sleep_ns(TICK_NS);
+        uint64_t over = load_now() - began - TICK_NS;
+        if (over > live->shared->stall_ns)
+            live->shared->stall_ns = over;
     }
-    write_live(live->plan, live->shared);
+    if (live->plan->live)
+        write_live(live->plan, live->shared);
     return NULL;
 }
 
@@ -193,7 +205,7 @@ bool load_run(const struct load_plan *plan, struct load_seen *ret)
     struct live live = {.plan = plan, .shared = &shared};
     struct worker *workers = calloc(plan->threads, sizeof(*workers));
     pthread_t shower;
-    bool good = workers, showing = good && plan->live && !pthread_create(&shower, NULL, show, &live);
+    bool good = workers, showing = good && !pthread_create(&shower, NULL, show, &live);
     unsigned started = 0;
     for (unsigned i = 0; good && i < plan->threads; i++)
         good = prepare(&workers[i], plan, &shared, i);
@@ -215,6 +227,7 @@ bool load_run(const struct load_plan *plan, struct load_seen *ret)
     ret->done = shared.done;
     ret->failed = shared.failed;
     ret->wrong = shared.wrong;
+    ret->stall_ns = shared.stall_ns;
     free(workers);
     return good;
 }

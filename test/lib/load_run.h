@@ -36,6 +36,7 @@ struct load_seen {
     size_t errors;
     uint64_t bucket[LOAD_BUCKETS]; /* of operations, by time */
     uint64_t slowest_op_ns, slowest_call_ns;
+    uint64_t stall_ns; /* how long the machine let a thread wait for a CPU, at worst */
     const char *slowest_call;
     double seconds;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -509,6 +510,15 @@ static void finds_while_others_change(void **state)
     catalog_free(shared);
 }
 
+/* Time of this thread on a CPU, in ns: others on the machine do not count. */
+static uint64_t worked(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+    return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * NS_PER_S +
+           ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * NS_PER_US;
+}
+
 /* The budget is 100 us for one find among 100,000; here with room for a slow machine and sanitizers. */
 static void a_hundred_thousand(void **state)
 {
@@ -521,19 +531,19 @@ static void a_hundred_thousand(void **state)
         (void)added(catalog, name, NULL, CKO_SECRET_KEY, true);
     }
     assert_int_equal(catalog_count(catalog), MANY);
-    uint64_t began = clock_now();
+    uint64_t began = worked();
     for (unsigned i = 0; i < FINDS; i++) {
         CK_OBJECT_HANDLE h[1];
         snprintf(name, sizeof(name), "key %u", i * (MANY / FINDS));
         CK_ATTRIBUTE label = text(CKA_LABEL, name);
         assert_int_equal(found(catalog, &label, 1, true, h, 1), 1);
     }
-    uint64_t each_took = (clock_now() - began) / FINDS;
+    uint64_t each_took = (worked() - began) / FINDS;
     assert_true(each_took < 100 * NS_PER_US);
     /* None has an id: taking them all out is no walk through all the others each time. */
-    began = clock_now();
+    began = worked();
     catalog_free(catalog);
-    assert_true((clock_now() - began) / MANY < 20 * NS_PER_US);
+    assert_true((worked() - began) / MANY < 20 * NS_PER_US);
 }
 
 int main(void)

@@ -1,0 +1,35 @@
+#!/bin/bash
+# What cannot have min-copies is not made: CKR_DEVICE_ERROR, and nothing half-made stays, nowhere.
+. "$(dirname "$0")/../clients/world.sh"
+world_up --chaos --timeout 2s
+
+makes_nothing() {
+    local label=$1
+    shift
+    ! p11 --keygen --key-type AES:32 --id 11 --label "$label" >out 2>&1
+    cat out
+    grep -q CKR_DEVICE_ERROR out
+    ! make_pair 12 "$label" EC:prime256v1 --usage-sign >out 2>&1
+    cat out
+    grep -q CKR_DEVICE_ERROR out
+    openssl rand -out some.dat 20
+    ! p11 --write-object some.dat --type data --label "$label" >out 2>&1
+    cat out
+    grep -q CKR_DEVICE_ERROR out
+    ! has rig "$label"
+}
+
+with_gone() {
+    local label=$1 gone=$2 member
+    for member in $gone; do fault "$member" gone; done
+    makes_nothing "$label"
+    for member in $gone; do fault "$member" ok; done
+    p11 --keygen --key-type AES:32 --id 13 --label "after-$label"
+    same_everywhere
+    for member in $MEMBERS; do ! has "$member" "$label"; done
+}
+
+tap_case "two of three gone, min-copies 2" with_gone two 'hsm-1 hsm-3'
+sed -i 's/^min-copies = .*/min-copies = 3/' rig/p11ha.conf
+tap_case "one of three gone, min-copies 3" with_gone three hsm-2
+tap_end
