@@ -195,7 +195,7 @@ start_application() {
 }
 
 read_application() {
-    [ ! -e "$DEMO/live" ] || read -r signed failed wrong <"$DEMO/live"
+    [ ! -e "$DEMO/live" ] || read -r signed failed wrong _ <"$DEMO/live"
 }
 
 check_application() {

@@ -139,6 +139,10 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
         member->needs_init = true;
     if (health_usable(from) != health_usable(to))
         instance_count_up(member->instance, health_usable(to) ? 1 : -1);
+    /* It answers, but no longer sees what it had: a new start of its module is tried, if nobody else works
+     * there. */
+    if (event == HEALTH_TRANSPORT && cause == RV_MISFIT && instance_up(member->instance) == 0)
+        member->needs_init = true;
     if (event == HEALTH_SIGN_ON)
         atomic_store(&member->signed_in, false);
     if (event == HEALTH_CAUGHT_UP && member->health.slow_from != 0)

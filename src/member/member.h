@@ -69,7 +69,7 @@ struct member {
     CK_TOKEN_INFO token;
     uint32_t instance_epoch; /* that this slot and these sessions belong to */
     bool connected;          /* false: its token is looked for anew at the next probe */
-    bool needs_init;         /* it said CRYPTOKI_NOT_INITIALIZED */
+    bool needs_init;         /* its module wants a new start */
     bool signing_on;         /* one thread is doing it */
     bool proved;             /* the group's keys were there and right in this epoch and sign-on */
     uint64_t signed_on;      /* the sign-on's generation this member is logged in with; 0 = not */

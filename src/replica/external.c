@@ -73,6 +73,34 @@ static CK_RV decide(struct group *group, struct object *object, struct remote re
     return rv == CKR_OK ? said : rv;
 }
 
+struct sight {
+    unsigned member;
+    uint32_t epoch;
+    bool seen;
+};
+
+static bool was_seen(struct object *object, void *ctx)
+{
+    struct sight *sight = ctx;
+    CK_OBJECT_HANDLE handle;
+    sight->seen =
+        object->token && !object->original && object_replica(object, sight->member, sight->epoch, &handle);
+    return !sight->seen;
+}
+
+/* A store that has gone is told from an empty one: it has shown objects in this epoch, and now shows none at
+ * all. */
+static void check_sight(struct group *group, struct member *member, uint64_t deadline)
+{
+    struct sight sight = {.member = member->index, .epoch = member_epoch(member)};
+    CK_OBJECT_HANDLE any;
+    size_t count = 0;
+    catalog_each(group->catalog, was_seen, &sight);
+    if (sight.seen && remote_find(remote_to(member, deadline), NULL, 0, &any, 1, &count) == CKR_OK &&
+        count == 0 && sight.epoch == member_epoch(member))
+        member_event(member, HEALTH_TRANSPORT, RV_MISFIT);
+}
+
 CK_RV external_resolve(void *ctx, struct object *object, struct member *member, uint64_t deadline,
                        CK_OBJECT_HANDLE *ret)
 {
@@ -92,8 +120,10 @@ CK_RV external_resolve(void *ctx, struct object *object, struct member *member, 
     if (rv != CKR_OK)
         return rv == CKR_BUFFER_TOO_SMALL ? RV_NOT_HERE : rv;
     bool is_key = object->class == CKO_PRIVATE_KEY || object->class == CKO_SECRET_KEY;
-    if (count == 0)
+    if (count == 0) {
+        check_sight(group, member, deadline);
         return RV_NOT_HERE;
+    }
     if (count > 1 && is_key)
         rv = decide(group, object, remote, found, count, ret);
     else
@@ -179,8 +209,9 @@ static CK_RV map_handle(struct group *group, struct remote remote, uint32_t epoc
     return rv;
 }
 
-/* All real handles on some member. */
-static CK_RV find_there(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count, struct route *route)
+/* All real handles on some member that is not in `avoid`. */
+static CK_RV find_there(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count, uint64_t avoid,
+                        struct route *route)
 {
     size_t room = FIND_ROOM;
     for (;;) {
@@ -190,6 +221,7 @@ static CK_RV find_there(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG
             return CKR_HOST_MEMORY;
         frame_set_templ(frame, 0, templ, count);
         route_init(route, frame, WORK_OBJECT, clock_after(group->config->call_timeout));
+        route->avoid = avoid;
         CK_RV rv = route_run(group, route);
         if (rv == CKR_OK)
             return CKR_OK;
@@ -198,6 +230,36 @@ static CK_RV find_there(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG
         if (rv != CKR_BUFFER_TOO_SMALL)
             return rv;
     }
+}
+
+static bool is_other_usable(const struct group *group, uint64_t avoid)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        if (!(avoid & (UINT64_C(1) << i)) && health_usable(member_state(group->member[i])))
+            return true;
+    return false;
+}
+
+/* SoftHSM without its store finds nothing and says CKR_OK: "nothing" is believed when every usable member
+ * says so. */
+static CK_RV find_somewhere(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count, uint64_t avoid,
+                            struct route *ret)
+{
+    uint64_t empty = 0;
+    CK_RV rv = find_there(group, templ, count, avoid, ret);
+    while (rv == CKR_OK && ret->frame->out_len == 0) {
+        struct route other;
+        empty |= UINT64_C(1) << ret->member->index;
+        if (!is_other_usable(group, avoid | empty) ||
+            find_there(group, templ, count, avoid | empty, &other) != CKR_OK)
+            return CKR_OK;
+        frame_unref(ret->frame);
+        *ret = other;
+    }
+    for (unsigned i = 0; rv == CKR_OK && i < group->count; i++)
+        if (empty & (UINT64_C(1) << i))
+            check_sight(group, group->member[i], ret->deadline);
+    return rv;
 }
 
 /* Session objects of ours are not on every member: they are found here. */
@@ -220,26 +282,49 @@ static CK_RV add_session_objects(struct group *group, const CK_ATTRIBUTE *templ,
     return rv == CKR_OK && !all ? CKR_HOST_MEMORY : rv;
 }
 
+/* Virtual handles of what one member found. Those whose objects it cannot show any more are left out and
+ * counted. */
+static CK_RV map_found(struct group *group, const struct route *route, bool logged_in,
+                       CK_OBJECT_HANDLE *handle, size_t *ret_kept, size_t *ret_lost)
+{
+    struct remote remote = {route->member, route->deadline, route->epoch};
+    const CK_OBJECT_HANDLE *real = (const CK_OBJECT_HANDLE *)(const void *)route->frame->out;
+    size_t found = route->frame->out_len / sizeof(*real), kept = 0, lost = 0;
+    CK_RV rv = CKR_OK;
+    for (size_t i = 0; rv == CKR_OK && i < found; i++) {
+        AUTO(object_unref) struct object *object = NULL;
+        rv = map_handle(group, remote, route->epoch, real[i], &object);
+        if (rv == CKR_OK && !object)
+            lost++;
+        else if (rv == CKR_OK && object->token && object_visible(object, logged_in))
+            handle[kept++] = object->item.handle;
+    }
+    *ret_kept = kept;
+    *ret_lost = lost;
+    return rv;
+}
+
 CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
                     CK_OBJECT_HANDLE **ret, size_t *ret_count)
 {
     struct route route;
-    CK_RV rv = find_there(group, templ, count, &route);
-    if (rv != CKR_OK)
-        return rv;
-    struct remote remote = {route.member, route.deadline, route.epoch};
-    const CK_OBJECT_HANDLE *real = (const CK_OBJECT_HANDLE *)(const void *)route.frame->out;
-    size_t found = route.frame->out_len / sizeof(*real), kept = 0;
-    CK_OBJECT_HANDLE *handle = mem_new(found + 1, sizeof(*handle));
-    if (!handle)
-        rv = CKR_HOST_MEMORY;
-    for (size_t i = 0; rv == CKR_OK && i < found; i++) {
-        AUTO(object_unref) struct object *object = NULL;
-        rv = map_handle(group, remote, route.epoch, real[i], &object);
-        if (rv == CKR_OK && object && object->token && object_visible(object, logged_in))
-            handle[kept++] = object->item.handle;
+    uint64_t avoid = 0;
+    CK_OBJECT_HANDLE *handle = NULL;
+    size_t kept = 0, lost = 0;
+    CK_RV rv = find_somewhere(group, templ, count, avoid, &route);
+    while (rv == CKR_OK) {
+        handle = mem_new(route.frame->out_len / sizeof(*handle) + 1, sizeof(*handle));
+        rv = handle ? map_found(group, &route, logged_in, handle, &kept, &lost) : CKR_HOST_MEMORY;
+        frame_unref(route.frame);
+        avoid |= UINT64_C(1) << route.member->index;
+        /* Destroyed by somebody in this moment, or the store has gone: another one knows. */
+        if (rv != CKR_OK || lost == 0 || !is_other_usable(group, avoid))
+            break;
+        check_sight(group, route.member, route.deadline);
+        mem_free(handle);
+        handle = NULL;
+        rv = find_somewhere(group, templ, count, avoid, &route);
     }
-    frame_unref(route.frame);
     if (rv == CKR_OK)
         rv = add_session_objects(group, templ, count, logged_in, &handle, &kept);
     if (rv != CKR_OK) {

@@ -73,19 +73,19 @@ greets() {
 }
 
 handshakes() {
-    local port server done
+    local port server greeted
     port=$(free_port)
     openssl s_server -accept "127.0.0.1:$port" "${ENGINE[@]}" -key "$(uri server)" -cert server.crt -www -quiet >server.out 2>&1 &
     server=$!
     until_true 20 greets "$port"
-    for done in $(seq 200); do
+    for greeted in $(seq 200); do
         greets "$port" || break
     done
     kill "$server"
     wait "$server" || true
-    echo "$done of 200"
+    echo "$greeted of 200"
     cat server.out
-    [ "$done" = 200 ]
+    [ "$greeted" = 200 ]
 }
 
 tap_case "makes keys for a CA, a server and mail" make_keys

@@ -26,7 +26,7 @@ lists_module() {
 }
 
 through_proxy() {
-    with_config pkcs11-tool --module "$PROXY" --token-label rig --login --pin $PIN "$@"
+    with_config pkcs11-tool --module "$PROXY" --token-label rig --login --pin "$PIN" "$@"
 }
 
 proxy_works() {

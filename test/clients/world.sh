@@ -9,7 +9,7 @@ HELPERS=$P11HA_BUILD/test/clients
 MEMBERS='hsm-1 hsm-2 hsm-3'
 PIN=1234
 WORLD=$(mktemp -d)
-export RIG MODULE HELPERS MEMBERS PIN WORLD
+export RIG MODULE HELPERS MEMBERS WORLD
 trap world_down EXIT
 
 # world_up [options of rig up]
@@ -144,6 +144,17 @@ talk() {
     echo "$*" >&8
     read -r -t 60 said <&9 || said="no answer: $(cat "$WORLD/talk.err")"
     echo "$said"
+}
+
+# says ANSWER VERB LABEL: talk must answer that.
+says() {
+    local want=$1 said
+    shift
+    said=$(talk "$@")
+    [ "$said" = "$want" ] || {
+        echo "$*: $said, expected $want"
+        return 1
+    }
 }
 
 talk_end() {

@@ -5,16 +5,6 @@
 world_up
 talk_begin || tap_not_ok "an application begins" "$(cat talk.err)"
 
-says() {
-    local want=$1 said
-    shift
-    said=$(talk "$@")
-    [ "$said" = "$want" ] || {
-        echo "$*: $said, expected $want"
-        return 1
-    }
-}
-
 # bare_lacks MEMBER LABEL: in the token itself.
 bare_lacks() {
     ! has "$1" "$2"

@@ -60,9 +60,9 @@ stays() {
     talk_begin
     for member in $MEMBERS; do
         fault "$member" gone
-        [ "$(talk sign ext-ec)" = ok ]
+        says ok sign ext-ec
         fault "$member" ok
-        [ "$(talk sign ext-ec)" = ok ]
+        says ok sign ext-ec
     done
     talk_end
 }

@@ -52,17 +52,17 @@ fault_load() {
     for _ in $(seq 100); do
         sleep 0.1
         fault_now
-        [ "$done" -lt 100 ] || return 0
+        [ "$finished" -lt 100 ] || return 0
         kill -0 "$LOAD_PID" 2>/dev/null || break
     done
     tap_not_ok "an application begins to work" "$(fault_story)"
     exit 1
 }
 
-# Sets done, failed, wrong, stall (ms).
+# Sets finished, failed, wrong, stall (ms).
 fault_now() {
-    done=0 failed=0 wrong=0 stall=0
-    [ ! -e "$WORLD/live" ] || read -r done failed wrong stall <"$WORLD/live"
+    finished=0 failed=0 wrong=0 stall=0
+    [ ! -e "$WORLD/live" ] || read -r finished failed wrong stall <"$WORLD/live"
 }
 
 # What explains a failed case: the application's line, and the log since LOG_LINE.
@@ -76,8 +76,8 @@ fault_story() {
 fault_works() {
     local until=$((SECONDS + $2)) goal
     fault_now
-    goal=$((done + $1))
-    while [ "$done" -lt "$goal" ]; do
+    goal=$((finished + $1))
+    while [ "$finished" -lt "$goal" ]; do
         if [ "$SECONDS" -ge "$until" ] || ! kill -0 "$LOAD_PID" 2>/dev/null; then return 1; fi
         sleep 0.1
         fault_now
@@ -139,7 +139,7 @@ fault_during() {
     before_failed=$failed before_wrong=$wrong
     fault_on "$members" "$@" || trouble="rig fault failed"
     fault_works "$FAULT_OPERATIONS" 30 || trouble+="
-only $done operations were done with the fault"
+only $finished operations were done with the fault"
     for member in $members; do
         [ -n "${FAULT_UNSEEN:-}" ] || fault_hits "$member" "${refused[$member]}" || trouble+="
 $member never had the fault"
