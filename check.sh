@@ -81,7 +81,7 @@ build build-clang "clang, release" --native-file test/lib/clang.ini -Dbuildtype=
     run build-clang unit --suite unit
 
 build build-asan "gcc, address and undefined" -Db_sanitize=address,undefined &&
-    run build-asan "unit and stories" --suite unit,flow,conform,asan --times 4
+    run build-asan "unit and stories" --suite unit,conform,asan,quick --times 4
 
 if build build-tsan "gcc, thread" -Db_sanitize=thread; then
     # Some kernels place programs where the sanitizer of gcc 12 wants its shadow.

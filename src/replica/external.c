@@ -73,32 +73,23 @@ static CK_RV decide(struct group *group, struct object *object, struct remote re
     return rv == CKR_OK ? said : rv;
 }
 
-struct sight {
-    unsigned member;
-    uint32_t epoch;
-    bool seen;
-};
-
-static bool was_seen(struct object *object, void *ctx)
-{
-    struct sight *sight = ctx;
-    CK_OBJECT_HANDLE handle;
-    sight->seen =
-        object->token && !object->original && object_replica(object, sight->member, sight->epoch, &handle);
-    return !sight->seen;
-}
-
 /* A store that has gone is told from an empty one: it has shown objects in this epoch, and now shows none at
  * all. */
-static void check_sight(struct group *group, struct member *member, uint64_t deadline)
+static void check_sight(struct member *member, uint64_t deadline)
 {
-    struct sight sight = {.member = member->index, .epoch = member_epoch(member)};
+    uint32_t epoch = member_epoch(member);
     CK_OBJECT_HANDLE any;
     size_t count = 0;
-    catalog_each(group->catalog, was_seen, &sight);
-    if (sight.seen && remote_find(remote_to(member, deadline), NULL, 0, &any, 1, &count) == CKR_OK &&
-        count == 0 && sight.epoch == member_epoch(member))
+    if (atomic_load(&member->shown) == epoch &&
+        remote_find(remote_to(member, deadline), NULL, 0, &any, 1, &count) == CKR_OK && count == 0 &&
+        epoch == member_epoch(member))
         member_event(member, HEALTH_TRANSPORT, RV_MISFIT);
+}
+
+static void note_shown(struct object *object, struct member *member, uint32_t epoch, CK_OBJECT_HANDLE handle)
+{
+    object_set_replica(object, member->index, epoch, handle);
+    atomic_store(&member->shown, epoch);
 }
 
 CK_RV external_resolve(void *ctx, struct object *object, struct member *member, uint64_t deadline,
@@ -121,7 +112,7 @@ CK_RV external_resolve(void *ctx, struct object *object, struct member *member, 
         return rv == CKR_BUFFER_TOO_SMALL ? RV_NOT_HERE : rv;
     bool is_key = object->class == CKO_PRIVATE_KEY || object->class == CKO_SECRET_KEY;
     if (count == 0) {
-        check_sight(group, member, deadline);
+        check_sight(member, deadline);
         return RV_NOT_HERE;
     }
     if (count > 1 && is_key)
@@ -129,7 +120,7 @@ CK_RV external_resolve(void *ctx, struct object *object, struct member *member, 
     else
         *ret = found[0];
     if (rv == CKR_OK)
-        object_set_replica(object, member->index, epoch, *ret);
+        note_shown(object, member, epoch, *ret);
     return rv;
 }
 
@@ -201,7 +192,7 @@ static CK_RV map_handle(struct group *group, struct remote remote, uint32_t epoc
     }
     attrs_free(&attrs);
     if (rv == CKR_OK) {
-        object_set_replica(same.found, remote.member->index, epoch, handle);
+        note_shown(same.found, remote.member, epoch, handle);
         *ret = same.found;
     } else {
         object_unref(same.found);
@@ -258,7 +249,7 @@ static CK_RV find_somewhere(struct group *group, const CK_ATTRIBUTE *templ, CK_U
     }
     for (unsigned i = 0; rv == CKR_OK && i < group->count; i++)
         if (empty & (UINT64_C(1) << i))
-            check_sight(group, group->member[i], ret->deadline);
+            check_sight(group->member[i], ret->deadline);
     return rv;
 }
 
@@ -320,7 +311,7 @@ CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG cou
         /* Destroyed by somebody in this moment, or the store has gone: another one knows. */
         if (rv != CKR_OK || lost == 0 || !is_other_usable(group, avoid))
             break;
-        check_sight(group, route.member, route.deadline);
+        check_sight(route.member, route.deadline);
         mem_free(handle);
         handle = NULL;
         rv = find_somewhere(group, templ, count, avoid, &route);

@@ -166,3 +166,17 @@ talk_end() {
 status_json() {
     "$P11HA_BUILD/p11ha" --json status rig --pin-source "file:$WORLD/rig/pin" || true
 }
+
+# In the token itself.
+has_both() {
+    [ "$(objects "$1" | grep -c "^[^;]*;$2;")" = 2 ]
+}
+
+bare_lacks() {
+    ! has "$1" "$2"
+}
+
+# To an application that runs.
+is_up_again() {
+    "$P11HA_BUILD/p11ha" status rig --no-probe | grep -q "^$1 .* up "
+}

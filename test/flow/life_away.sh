@@ -1,14 +1,9 @@
 #!/bin/bash
 # A member is away while keys are made and destroyed: it has what it missed before it serves again. With the application
-# that goes on, with the next one, and with two at once.
+# that goes on, and with two at once.
 . "$(dirname "$0")/../clients/world.sh"
 world_up
 talk_begin || tap_not_ok "an application begins" "$(cat talk.err)"
-
-# bare_lacks MEMBER LABEL: in the token itself.
-bare_lacks() {
-    ! has "$1" "$2"
-}
 
 # From here on its log is looked at.
 mark_log() {
@@ -18,10 +13,6 @@ mark_log() {
 
 log_since() {
     tail -n +"$(($(<mark) + 1))" rig/p11ha.log
-}
-
-is_up_again() {
-    "$P11HA_BUILD/p11ha" status rig --no-probe | grep -q "^$1 .* up "
 }
 
 # Before the member was up its catch-up had ended, and then the token lacked the key.
@@ -67,35 +58,6 @@ group = json.load(sys.stdin)["groups"][0]
 sys.exit(any(m["state"] != "up" or m["lag"] for m in group["members"]))'
 }
 
-makes_across_restart() {
-    fault hsm-3 gone
-    make_pair 81 restart EC:prime256v1 --usage-sign
-    fault hsm-3 ok
-    bare_lacks hsm-3 restart
-    talk_begin
-    until_true 60 has_both hsm-3 restart
-    talk_end
-}
-
-has_both() {
-    [ "$(objects "$1" | grep -c "^[^;]*;$2;")" = 2 ]
-}
-
-destroys_across_restart() {
-    fault hsm-3 gone
-    p11 --delete-object --type privkey --id 81
-    p11 --delete-object --type pubkey --id 81
-    fault hsm-3 ok
-    has_both hsm-3 restart
-    talk_begin
-    says 'ok 0' count restart
-    [ "$(talk sign restart)" != ok ]
-    until_true 60 bare_lacks hsm-3 restart
-    until_true 60 is_up_again hsm-3
-    says 'ok 0' count restart
-    talk_end
-}
-
 # What the first one never touched itself.
 second_process() {
     make_pair 82 second EC:prime256v1 --usage-sign
@@ -137,7 +99,5 @@ tap_case "a key destroyed while a member is away is gone from it before it serve
 tap_case "two applications see each other's keys come and go" second_process
 tap_case "made and destroyed by another application while a member is away" second_process_away
 talk_end
-tap_case "made while away, the next application brings it" makes_across_restart
-tap_case "destroyed while away, the next application takes it" destroys_across_restart
 tap_case "at the end all are alike" same_everywhere
 tap_end

@@ -54,7 +54,12 @@ fails_over() {
     done
 }
 
-# With an application that stays: its handles were found on members that go.
+all_up() {
+    [ "$("$P11HA_BUILD/p11ha" status rig --no-probe | grep -c '^hsm-.* up ')" = 3 ]
+}
+
+# With an application that stays: its handles were found on members that go, and SoftHSM must be started anew to see a
+# token that was away, however short.
 stays() {
     local member
     talk_begin
@@ -63,7 +68,14 @@ stays() {
         says ok sign ext-ec
         fault "$member" ok
         says ok sign ext-ec
+        until_true 30 all_up
+        says ok sign ext-ec
     done
+    fault hsm-1 gone
+    fault hsm-2 gone
+    says ok sign ext-ec
+    fault hsm-1 ok
+    fault hsm-2 ok
     talk_end
 }
 
