@@ -75,7 +75,8 @@ struct operation {
     uint8_t param[OPERATION_PARAM];
     struct frame *mech_block; /* holds what does not fit into param */
 
-    struct member *member; /* with `real`: where Init has been done */
+    struct member *doubtful; /* has just answered ambiguously in the held session: others are asked first */
+    struct member *member;   /* with `real`: where Init has been done */
     struct real_session *real;
     uint8_t *pin; /* secret memory: of the context-specific login that a member accepted; NULL = none */
     size_t pin_len;

@@ -69,6 +69,7 @@ CK_RV reach_held(struct operation *op, struct frame **frame, bool *ret_lost)
     *ret_lost = class != ERROR_NONE && class != ERROR_APPLICATION;
     if (!*ret_lost)
         return rv;
+    op->doubtful = class == ERROR_AMBIGUOUS ? op->member : NULL;
     op->member = NULL;
     op->real = NULL;
     if (rv != RV_DEADLINE)
@@ -83,6 +84,15 @@ CK_RV reach_held(struct operation *op, struct frame **frame, bool *ret_lost)
     return CKR_HOST_MEMORY;
 }
 
+static bool another_is_up(const struct operation *op)
+{
+    const struct group *group = op->token->group;
+    for (unsigned i = 0; i < group->count; i++)
+        if (group->member[i] != op->doubtful && health_usable(member_state(group->member[i])))
+            return true;
+    return false;
+}
+
 static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, bool once)
 {
     struct route route;
@@ -91,8 +101,13 @@ static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, b
     route.mech = op->there.mechanism;
     route.hold = hold;
     route.once = once;
+    if (op->doubtful && another_is_up(op))
+        route.avoid = UINT64_C(1) << op->doubtful->index;
     CK_RV rv = route_run(op->token->group, &route);
     *frame = route.frame;
+    if (rv == CKR_OK && route.avoid)
+        member_event(op->doubtful, HEALTH_BLAMED, CKR_GENERAL_ERROR);
+    op->doubtful = NULL;
     if (rv == CKR_OK && hold) {
         op->member = route.member;
         op->real = route.session;

@@ -39,8 +39,8 @@ hides_private() {
     pkcs11-tool --module "$MODULE" --token-label rig --list-objects >public.txt 2>&1
     grep -q "'blob'" public.txt
     grep -q ' given$' public.txt
-    ! grep -q 'private-blob' public.txt
-    ! grep -q 'Private Key' public.txt
+    fails grep -q 'private-blob' public.txt
+    fails grep -q 'Private Key' public.txt
 }
 
 names_everywhere() {
@@ -51,10 +51,10 @@ names_everywhere() {
 # A request that no token takes gets the token's own answer and leaves nothing.
 refuses() {
     head -c 100 given.der >broken.der
-    ! p11 --write-object broken.der --type cert --id 23 --label broken
-    ! has rig broken
-    ! p11 --write-object line --type secrkey --key-type AES:32 --id 24 --label broken
-    ! has rig broken
+    fails p11 --write-object broken.der --type cert --id 23 --label broken
+    fails has rig broken
+    fails p11 --write-object line --type secrkey --key-type AES:32 --id 24 --label broken
+    fails has rig broken
     same_everywhere
 }
 
@@ -67,7 +67,7 @@ deletes() {
     p11 --delete-object --type privkey --id 22
     same_everywhere
     for member in $MEMBERS; do [ -z "$(objects "$member")" ]; done
-    ! p11 --delete-object --type cert --id 21
+    fails p11 --delete-object --type cert --id 21
 }
 
 tap_case "writes a certificate, data, a public and a private key" writes

@@ -69,7 +69,7 @@ aes_between() {
 }
 
 as_openssl() {
-    local where=$1 module=$MODULE token=rig
+    local where=$1 module=${MODULE:?} token=rig
     if [ "$where" != rig ]; then
         module=$P11_MODULE token=$P11_TOKEN
     fi

@@ -167,6 +167,11 @@ status_json() {
     "$P11HA_BUILD/p11ha" --json status rig --pin-source "file:$WORLD/rig/pin" || true
 }
 
+# Where the shell must notice: `set -e` passes over a command behind an exclamation mark.
+fails() {
+    ! "$@"
+}
+
 # In the token itself.
 has_both() {
     [ "$(objects "$1" | grep -c "^[^;]*;$2;")" = 2 ]

@@ -3,17 +3,21 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos --timeout 3s
-fault_load
+fault_load --op ecdsa-p256
 
 outage() {
     local what=$1 before member trouble=''
     shift
     LOG_LINE=$(($(wc -l <"$WORLD/p11ha.log") + 1))
     fault_on "hsm-1 hsm-2 hsm-3" "$@"
-    sleep 3
-    fault_now
+    for _ in $(seq 40); do
+        sleep 0.5
+        fault_now
+        [ "$failed" -le "$seen" ] || break
+    done
     [ "$failed" -gt "$seen" ] || trouble+="
 no error although nobody lives"
+    sleep 2
     fault_on "hsm-1 hsm-2 hsm-3" ok
     for member in hsm-1 hsm-2 hsm-3; do
         fault_serves "$member" 30 || trouble+="

@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos
-fault_load
+fault_load --op ecdsa-p256
 for code in CKR_GENERAL_ERROR CKR_FUNCTION_FAILED CKR_FUNCTION_CANCELED 0x80000123; do
     fault_cases "$code" "crypto rv=$code"
 done

@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos
-fault_load
+fault_load --op ecdsa-p256
 for code in DEVICE_MEMORY HOST_MEMORY SESSION_COUNT FUNCTION_REJECTED; do
     fault_cases "$code" "crypto rv=CKR_$code"
 done

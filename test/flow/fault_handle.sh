@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos
-fault_load
+fault_load --op ecdsa-p256
 for code in KEY OBJECT WRAPPING_KEY UNWRAPPING_KEY; do
     fault_cases "${code}_HANDLE_INVALID" "C_SignInit rv=CKR_${code}_HANDLE_INVALID"
 done

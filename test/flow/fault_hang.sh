@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos --timeout 3s
-fault_load
+fault_load --op ecdsa-p256
 FAULT_UNSEEN=1
 fault_cases "every call hangs" hang
 fault_cases "C_Sign hangs" "C_Sign hang"

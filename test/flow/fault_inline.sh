@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos --runner inline
-fault_load
+fault_load --op ecdsa-p256
 fault_cases "DEVICE_ERROR from every call" error=CKR_DEVICE_ERROR
 fault_cases "CRYPTOKI_NOT_INITIALIZED from every call" error=CKR_CRYPTOKI_NOT_INITIALIZED
 fault_cases "the token removed" gone

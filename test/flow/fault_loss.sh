@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos
-fault_load
+fault_load --op ecdsa-p256
 fault_cases "all sessions lost, five times" "C_Sign lose-sessions times=5"
 fault_cases "the login lost, five times" "C_Sign lose-login times=5"
 fault_cases "all objects lost, five times" "C_Sign lose-objects times=5"

@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos
-fault_load
+fault_load --op ecdsa-p256
 for code in SESSION_HANDLE_INVALID SESSION_CLOSED USER_NOT_LOGGED_IN; do
     fault_cases "$code from all crypto" "crypto rv=CKR_$code"
     fault_cases "$code from every third C_Sign" "C_Sign rv=CKR_$code prob=0.33"

@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos --timeout 3s --instance shared
-fault_load
+fault_load --op ecdsa-p256
 fault_cases "DEVICE_ERROR from every call" error=CKR_DEVICE_ERROR
 fault_cases "CRYPTOKI_NOT_INITIALIZED from every call" error=CKR_CRYPTOKI_NOT_INITIALIZED
 fault_cases "the token removed" gone
@@ -16,7 +16,7 @@ fault_load_ends "0 errors and 0 wrong results through all of it"
 # All three live in that one module: nobody is left who could help, but it must not last.
 anew() {
     local member
-    fault_load
+    fault_load --op ecdsa-p256
     for _ in 1 2 3; do
         fault_on hsm-1 reinit
         fault_works 5000 10

@@ -38,7 +38,7 @@ before "C_Login hanging" "hsm-1 hsm-2" "C_Login hang"
 comes_later() {
     local member
     fault_on "hsm-1 hsm-2" "$@"
-    fault_load
+    fault_load --op ecdsa-p256
     fault_works 1000 20
     fault_on "hsm-1 hsm-2" ok
     for member in hsm-1 hsm-2; do fault_serves "$member" 20; done

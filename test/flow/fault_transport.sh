@@ -3,7 +3,7 @@
 . "$P11HA_SOURCE/test/lib/fault.sh"
 
 fault_world --chaos
-fault_load
+fault_load --op ecdsa-p256
 for code in DEVICE_ERROR DEVICE_REMOVED TOKEN_NOT_PRESENT TOKEN_NOT_RECOGNIZED SLOT_ID_INVALID CRYPTOKI_NOT_INITIALIZED; do
     fault_cases "$code from every call" "error=CKR_$code"
 done

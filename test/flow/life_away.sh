@@ -70,7 +70,7 @@ second_process() {
     says 'ok 0' count second
     [ "$(talk sign second)" != ok ]
     says ok destroy first
-    ! has rig first
+    fails has rig first
 }
 
 second_process_away() {

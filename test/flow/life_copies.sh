@@ -6,17 +6,17 @@ world_up --chaos --timeout 2s
 makes_nothing() {
     local label=$1
     shift
-    ! p11 --keygen --key-type AES:32 --id 11 --label "$label" >out 2>&1
+    fails p11 --keygen --key-type AES:32 --id 11 --label "$label" >out 2>&1
     cat out
     grep -q CKR_DEVICE_ERROR out
-    ! make_pair 12 "$label" EC:prime256v1 --usage-sign >out 2>&1
+    fails make_pair 12 "$label" EC:prime256v1 --usage-sign >out 2>&1
     cat out
     grep -q CKR_DEVICE_ERROR out
     openssl rand -out some.dat 20
-    ! p11 --write-object some.dat --type data --label "$label" >out 2>&1
+    fails p11 --write-object some.dat --type data --label "$label" >out 2>&1
     cat out
     grep -q CKR_DEVICE_ERROR out
-    ! has rig "$label"
+    fails has rig "$label"
 }
 
 with_gone() {
@@ -26,7 +26,7 @@ with_gone() {
     for member in $gone; do fault "$member" ok; done
     p11 --keygen --key-type AES:32 --id 13 --label "after-$label"
     same_everywhere
-    for member in $MEMBERS; do ! has "$member" "$label"; done
+    for member in $MEMBERS; do fails has "$member" "$label"; done
 }
 
 tap_case "two of three gone, min-copies 2" with_gone two 'hsm-1 hsm-3'

@@ -19,18 +19,19 @@ guesses() {
         return 1
     }
     [ "$(grep -c '^listed' guessed.txt)" = 3 ]
-    ! grep -q 'p11ha' guessed.txt
+    fails grep -q 'p11ha' guessed.txt
     grep -qx 'reached 0' guessed.txt
 }
 
 without_login() {
-    ! pkcs11-tool --module "$MODULE" --token-label rig --list-objects 2>&1 | grep 'p11ha .* key'
+    pkcs11-tool --module "$MODULE" --token-label rig --list-objects >public.txt 2>&1
+    fails grep 'p11ha .* key' public.txt
 }
 
 by_command() {
-    ! p11 --delete-object --type secrkey --label 'p11ha group key'
-    ! p11 --delete-object --type secrkey --label 'p11ha seal key'
-    ! p11 --delete-object --type privkey --label 'p11ha transport key'
+    fails p11 --delete-object --type secrkey --label 'p11ha group key'
+    fails p11 --delete-object --type secrkey --label 'p11ha seal key'
+    fails p11 --delete-object --type privkey --label 'p11ha transport key'
 }
 
 still_works() {

@@ -16,7 +16,7 @@ failed() {
 wrong_pin() {
     local before after
     before=$(failed)
-    ! pkcs11-tool --module "$MODULE" --token-label rig --login --pin 9999 --list-objects >out 2>&1
+    fails pkcs11-tool --module "$MODULE" --token-label rig --login --pin 9999 --list-objects >out 2>&1
     cat out
     grep -q CKR_PIN_INCORRECT out
     sleep 3

@@ -29,7 +29,7 @@ restore() {
 refused() {
     local column=$1 at=$2 member=hsm-1
     bare $member bare_tool --delete-object --type secrkey --id 02 || true
-    ! has $member changed
+    fails has $member changed
     change "$column" "$at"
     : >rig/p11ha.log
     # It may be shown or not, but it cannot be used for what must be made of the record.
@@ -39,7 +39,7 @@ refused() {
         cat sync.out
         return 1
     }
-    ! has $member changed
+    fails has $member changed
     grep -q 'record-refused' rig/p11ha.log || {
         echo "$column byte $at is not in the log"
         cat rig/p11ha.log sync.out

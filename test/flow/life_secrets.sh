@@ -30,7 +30,7 @@ session() {
     openssl pkeyutl -encrypt -pubin -inkey rsa.pub -in plain -out sealed
     p11 --decrypt --id 43 --mechanism RSA-PKCS --input-file sealed --output-file opened
     cmp plain opened
-    ! pkcs11-tool --module "$MODULE" --token-label rig --login --pin "wrong-$PIN" --list-objects
+    fails pkcs11-tool --module "$MODULE" --token-label rig --login --pin "wrong-$PIN" --list-objects
     CLIENT_PIN=$PIN "$HELPERS/crypt" "$MODULE" rig aes-given aes.key
     status_json >status.json
     "$P11HA_BUILD/p11ha" sync rig --verify --pin-source "file:$WORLD/rig/pin" >sync.out 2>&1
