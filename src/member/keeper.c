@@ -51,12 +51,15 @@ static void make_ready(struct member *member)
         return;
     if (rv == CKR_OK && member->hooks.prove)
         rv = member->hooks.prove(member->hooks.ctx, member, deadline);
+    if (rv == CKR_OK && member->hooks.catch_up)
+        rv = member->hooks.catch_up(member->hooks.ctx, member);
+    /* Logged out or in again on the way, which is no failure: once more. */
+    if (rv != CKR_OK && generation != signon_generation(member->signon))
+        return;
     if (rv == RV_MISFIT) {
         member_event(member, HEALTH_UNFIT, rv);
         return;
     }
-    if (rv == CKR_OK && member->hooks.catch_up)
-        rv = member->hooks.catch_up(member->hooks.ctx, member);
     if (rv != CKR_OK) {
         member_event(member, HEALTH_PROBE_BAD, rv);
         return;

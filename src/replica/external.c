@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "call/rv.h"
 #include "catalog/identity.h"
+#include "member/signon.h"
 #include "replica/create.h"
 #include "replica/keyring.h"
 #include "replica/proof.h"
@@ -78,11 +79,13 @@ static CK_RV decide(struct group *group, struct object *object, struct remote re
 static void check_sight(struct member *member, uint64_t deadline)
 {
     uint32_t epoch = member_epoch(member);
+    uint64_t generation = signon_generation(member->signon);
     CK_OBJECT_HANDLE any;
     size_t count = 0;
-    if (atomic_load(&member->shown) == epoch &&
+    /* Logged out, it rightly shows no private ones. */
+    if (generation != 0 && atomic_load(&member->shown) == epoch &&
         remote_find(remote_to(member, deadline), NULL, 0, &any, 1, &count) == CKR_OK && count == 0 &&
-        epoch == member_epoch(member))
+        epoch == member_epoch(member) && generation == signon_generation(member->signon))
         member_event(member, HEALTH_TRANSPORT, RV_MISFIT);
 }
 

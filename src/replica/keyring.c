@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "call/rv.h"
+#include "member/signon.h"
 #include "router/verdict.h"
 
 #define CHECK_BLOB 24 /* RFC 5649 of a 16-byte key */
@@ -87,10 +88,14 @@ CK_RV keyring_find(struct keyring *keyring, const struct object *object, struct 
     uint32_t epoch = member_epoch(remote.member);
     if (object_replica(own, remote.member->index, epoch, ret))
         return CKR_OK;
+    uint64_t generation = signon_generation(remote.member->signon);
     CK_OBJECT_HANDLE found[2];
     size_t count = 0;
     CK_RV rv = remote_find(remote, own->attrs.item, own->attrs.count, found, 2, &count);
     if (rv == CKR_BUFFER_TOO_SMALL || (rv == CKR_OK && count != 1)) {
+        /* After a logout no private key is seen: nobody's fault. */
+        if (generation == 0 || generation != signon_generation(remote.member->signon))
+            return CKR_USER_NOT_LOGGED_IN;
         /* It had it when it was taken in: the module has lost sight of its store, and only a new start brings
          * it back. */
         if (health_usable(member_state(remote.member)) && epoch == member_epoch(remote.member))

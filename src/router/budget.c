@@ -31,3 +31,11 @@ bool budget_spend(struct budget *budget, uint64_t now)
             return enough;
     }
 }
+
+void budget_refund(struct budget *budget, unsigned repeats)
+{
+    int64_t spent = atomic_load_explicit(&budget->spent, memory_order_relaxed), after;
+    do {
+        after = spent - (int64_t)repeats * BUDGET_REPEAT;
+    } while (!atomic_compare_exchange_weak(&budget->spent, &spent, after > 0 ? after : 0));
+}

@@ -22,5 +22,8 @@ struct budget {
 void budget_earn(struct budget *budget);
 /* True and spent if there is enough. */
 bool budget_spend(struct budget *budget, uint64_t now);
+/* So many repeats were not in vain: a member failed, not the request. They cost nothing, or a member that
+ * fails for long would use up what keeps its failures from the application. */
+void budget_refund(struct budget *budget, unsigned repeats);
 
 #endif

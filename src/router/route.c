@@ -320,8 +320,10 @@ CK_RV route_run(struct group *group, struct route *route)
         CK_RV rv = try_member(group, route, member, deadline, &class);
         if (class == ERROR_NONE || class == ERROR_APPLICATION) {
             member_event(member, HEALTH_WORKED, CKR_OK);
-            if (walk.ambiguous && class == ERROR_NONE)
+            if (walk.ambiguous && class == ERROR_NONE) {
                 blame(group, walk.ambiguous, walk.common);
+                budget_refund(&group->budget, (unsigned)__builtin_popcountll(walk.ambiguous));
+            }
             return rv;
         }
         walk.alike = walk.alike && (walk.classes == 0 || walk.common == rv);
