@@ -273,7 +273,7 @@ static CK_RV stop(uint64_t patience)
     } else {
         for (size_t i = 0; i < runtime->token_count; i++)
             if (runtime->token[i].store)
-                session_close_all(&runtime->token[i]);
+                session_close_all(&runtime->token[i], deadline);
         dispose(runtime, deadline);
     }
     log_event(LOG_INFO, "stopped", "pid=%d", (int)getpid());

@@ -1,6 +1,7 @@
 /* Session management. */
 #include "session/session.h"
 
+#include "base/clock.h"
 #include "entry/enter.h"
 #include "session/crypt.h"
 #include "session/login.h"
@@ -40,7 +41,7 @@ CK_RV entry_C_CloseAllSessions(CK_SLOT_ID slot)
     struct token *token;
     CK_RV rv = entry_slot(&entry, CALL_CloseAllSessions, slot, &token);
     if (rv == CKR_OK && token->store)
-        session_close_all(token);
+        session_close_all(token, clock_after(token->config->call_timeout));
     return entry_end(&entry, rv);
 }
 

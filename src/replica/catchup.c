@@ -7,19 +7,21 @@
 #include "base/thread.h"
 #include "call/names.h"
 #include "call/rv.h"
+#include "member/signon.h"
 #include "replica/replica.h"
 #include "replica/seal.h"
 #include "router/route.h"
 
-#define LEASE_SECONDS 30
+#define LEASE_SECONDS 10 /* a process that died holds others up for so long */
 #define LEASE_POLL    (50 * NS_PER_MS)
 
 struct walk {
     struct managed *managed;
     struct member *member;
     char lease[96];
-    uint64_t done; /* up to here applied in order */
-    bool gap;      /* one is left to its writer in this process: the mark stays before it */
+    uint64_t generation; /* of the sign-on that it runs under */
+    uint64_t done;       /* up to here applied in order */
+    bool gap;            /* one is left to its writer: the mark stays before it, and it is looked at again */
     CK_RV rv;
     unsigned applied;
     uint64_t renewed;
@@ -35,26 +37,6 @@ CK_RV catchup_lag(struct managed *managed, const struct member *member, uint64_t
         row.synced_seq = 0;
     *ret = head > row.synced_seq ? head - row.synced_seq : 0;
     return CKR_OK;
-}
-
-/* How a record that another writer is just placing is told from one that was left behind. */
-enum writing { WRITING_NOT, WRITING_HERE, WRITING_ELSEWHERE };
-
-static enum writing being_written(struct managed *managed, uint64_t seq)
-{
-    char name[48], probe[80];
-    bool got = false;
-    snprintf(name, sizeof(name), "write:%llu", (unsigned long long)seq);
-    snprintf(probe, sizeof(probe), "%s.catchup", managed->owner);
-    if (vault_lease(managed->vault, name, probe, 1, &got) != 0)
-        return WRITING_ELSEWHERE;
-    if (got) {
-        (void)!vault_lease_drop(managed->vault, name, probe);
-        return WRITING_NOT;
-    }
-    if (vault_lease(managed->vault, name, managed->owner, LEASE_SECONDS, &got) == 0 && got)
-        return WRITING_HERE;
-    return WRITING_ELSEWHERE;
 }
 
 static size_t twins_of(struct managed *managed, const struct record *record)
@@ -115,17 +97,22 @@ static bool apply(const struct record *record, void *ctx)
     const char *name = walk->member->config->name;
     bool applied = false;
     renew_lease(walk);
+    /* Logged out: no seal can be checked any more, and what is begun now would stay half made. */
+    if (signon_generation(walk->member->signon) != walk->generation) {
+        walk->rv = CKR_USER_NOT_LOGGED_IN;
+        return false;
+    }
     if (vault_is_applied(managed->vault, name, record->seq, &applied) != 0) {
         walk->rv = CKR_DEVICE_ERROR;
         return false;
     }
-    enum writing writing =
-        applied || record->state != RECORD_LIVE ? WRITING_NOT : being_written(managed, record->seq);
-    while (writing == WRITING_ELSEWHERE) {
-        thread_sleep(clock_after(LEASE_POLL));
-        writing = being_written(managed, record->seq);
+    bool left = false;
+    if (!applied && record->state == RECORD_LIVE &&
+        vault_is_placing(managed->vault, record->seq, &left) != 0) {
+        walk->rv = CKR_DEVICE_ERROR;
+        return false;
     }
-    if (writing == WRITING_HERE) {
+    if (left) {
         walk->gap = true;
         return true;
     }
@@ -176,17 +163,20 @@ static CK_RV run(struct walk *walk)
 CK_RV catchup_member(struct managed *managed, struct member *member)
 {
     struct walk walk = {.managed = managed, .member = member, .rv = CKR_OK};
+    walk.generation = signon_generation(member->signon);
     uint64_t lag = 0;
     CK_RV rv = catchup_lag(managed, member, &lag);
     if (rv != CKR_OK || lag == 0)
         return rv;
     snprintf(walk.lease, sizeof(walk.lease), "catchup:%s", member->config->name);
     bool got = false;
-    uint64_t until = clock_after(LEASE_SECONDS * NS_PER_S);
+    uint64_t until = clock_after(2 * LEASE_SECONDS * NS_PER_S);
     while (vault_lease(managed->vault, walk.lease, managed->owner, LEASE_SECONDS, &got) == 0 && !got) {
         /* Another process is at it: it is this one's work too. */
         if (catchup_lag(managed, member, &lag) == CKR_OK && lag == 0)
             return CKR_OK;
+        if (signon_generation(member->signon) != walk.generation)
+            return CKR_USER_NOT_LOGGED_IN;
         if (clock_now() > until)
             return RV_DEADLINE;
         thread_sleep(clock_after(LEASE_POLL));

@@ -304,7 +304,7 @@ CK_RV ceremony_run(const struct ceremony *ceremony, char **ret_why)
     }
     if (rv != CKR_OK)
         undo(&run);
-    group_logout(run.group);
+    group_logout(run.group, clock_after(ceremony->group->call_timeout));
     if (group_stop(run.group, clock_after(ceremony->group->call_timeout))) {
         group_free(run.group);
         instances_free(&instances, true);

@@ -200,13 +200,14 @@ static bool follow(const struct record *record, void *ctx)
 void managed_refresh(struct managed *managed, bool all)
 {
     lock_take(&managed->refresh_lock);
+    uint64_t deadline = clock_after(managed->group->config->call_timeout);
     bool waited = false;
-    while (managed->refreshing) {
+    while (managed->refreshing && clock_now() < deadline) {
         waited = true;
-        cond_wait(&managed->refreshed, &managed->refresh_lock, CLOCK_NEVER);
+        (void)cond_wait(&managed->refreshed, &managed->refresh_lock, deadline);
     }
-    bool mine = !waited || all;
-    managed->refreshing = mine;
+    bool mine = !managed->refreshing && (!waited || all);
+    managed->refreshing = managed->refreshing || mine;
     lock_drop(&managed->refresh_lock);
     if (!mine)
         return;

@@ -21,7 +21,8 @@ struct managed {
     struct lock refresh_lock; /* LOCK_GROUP: one thread follows the vault at a time (a busy flag, not held) */
     struct cond refreshed;
     bool refreshing;
-    _Atomic uint64_t loaded; /* every record up to this seq is in the catalogue */
+    _Atomic uint64_t loaded;  /* every record up to this seq is in the catalogue */
+    _Atomic uint32_t placing; /* batches of place.c under way; waited on */
 
     struct managed_tender *tender;
 };

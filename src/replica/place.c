@@ -29,10 +29,13 @@ static void batch_unref(struct batch *batch)
 {
     if (atomic_fetch_sub(&batch->refs, 1) != 1)
         return;
-    seal_written(batch->managed, &batch->record, atomic_load(&batch->good));
+    struct managed *managed = batch->managed;
+    seal_written(managed, &batch->record, atomic_load(&batch->good));
     object_unref(batch->object);
     record_end(&batch->record);
     mem_free(batch);
+    atomic_fetch_sub(&managed->placing, 1);
+    thread_wake(&managed->placing, INT32_MAX);
 }
 
 static CK_RV place_here(struct batch *batch, struct member *member)
@@ -118,6 +121,7 @@ CK_RV place_record(struct managed *managed, struct record *record, struct object
         return CKR_HOST_MEMORY;
     }
     bool live = record->state == RECORD_LIVE;
+    atomic_fetch_add(&managed->placing, 1);
     atomic_store(&batch->refs, 1);
     batch->managed = managed;
     batch->object = object ? object_ref(object) : NULL;
@@ -139,4 +143,13 @@ CK_RV place_record(struct managed *managed, struct record *record, struct object
     CK_RV rv = !live || bits(atomic_load(&batch->good)) >= copies ? CKR_OK : CKR_DEVICE_ERROR;
     batch_unref(batch);
     return rv;
+}
+
+void place_settle(struct managed *managed, uint64_t deadline)
+{
+    for (;;) {
+        uint32_t left = atomic_load(&managed->placing);
+        if (left == 0 || !thread_wait(&managed->placing, left, deadline))
+            return;
+    }
 }

@@ -15,4 +15,7 @@
 MUST_USE CK_RV place_record(struct managed *managed, struct record *record, struct object *object,
                             unsigned copies, uint64_t deadline);
 
+/* Waits until nothing is being placed any more: before a logout, which would leave it half done. */
+void place_settle(struct managed *managed, uint64_t deadline);
+
 #endif

@@ -1,7 +1,6 @@
 #include "replica/seal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,8 +9,7 @@
 #include "call/rv.h"
 #include "router/route.h"
 
-#define LEASE_SECONDS 15
-#define WRITE_TRIES   50 /* other writers that were first */
+#define WRITE_TRIES 50 /* other writers that were first */
 
 CK_RV seal_compute(struct managed *managed, const struct remote *on, const uint8_t digest[32],
                    uint64_t deadline, uint8_t ret[SEAL_LEN])
@@ -74,17 +72,10 @@ static CK_RV trouble(struct managed *managed, const char *what, int error)
     return CKR_DEVICE_ERROR;
 }
 
-static void lease_name(char name[48], uint64_t seq)
-{
-    snprintf(name, 48, "write:%llu", (unsigned long long)seq);
-}
-
 static CK_RV write_once(struct managed *managed, struct record *record, uint64_t deadline, bool *ret_again)
 {
     uint64_t head = 0;
     uint8_t digest[32];
-    char lease[48];
-    bool got = false;
     int r = vault_head(managed->vault, &head);
     if (r != 0)
         return trouble(managed, "head", r);
@@ -94,11 +85,7 @@ static CK_RV write_once(struct managed *managed, struct record *record, uint64_t
     CK_RV rv = seal_compute(managed, NULL, digest, deadline, record->seal);
     if (rv != CKR_OK)
         return rv;
-    lease_name(lease, record->seq);
-    r = vault_lease(managed->vault, lease, managed->owner, LEASE_SECONDS, &got);
-    if (r != 0)
-        return trouble(managed, "lease", r);
-    r = got ? vault_write(managed->vault, record) : -EAGAIN;
+    r = vault_write(managed->vault, record, managed->owner);
     *ret_again = r == -EAGAIN;
     if (r == -ESTALE)
         return RV_GONE;
@@ -121,14 +108,12 @@ void seal_written(struct managed *managed, const struct record *record, uint64_t
 {
     const char *name[CONFIG_MEMBERS_MAX];
     size_t count = 0;
-    char lease[48];
     for (unsigned i = 0; i < managed->group->count; i++)
         if (members & UINT64_C(1) << i)
             name[count++] = managed->group->member[i]->config->name;
     int r = count ? vault_applied(managed->vault, record->seq, name, count) : 0;
-    lease_name(lease, record->seq);
     if (r == 0)
-        r = vault_lease_drop(managed->vault, lease, managed->owner);
+        r = vault_placed(managed->vault, record->seq, managed->owner);
     /* Nothing is lost: catch-up looks at the record again and finds it applied. */
     if (r != 0)
         (void)trouble(managed, "applied", r);

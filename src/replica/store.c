@@ -10,6 +10,7 @@
 #include "replica/destroy.h"
 #include "replica/external.h"
 #include "replica/managed.h"
+#include "replica/place.h"
 #include "replica/read.h"
 #include "replica/template.h"
 #include "router/route.h"
@@ -61,6 +62,12 @@ bool store_stop(struct store *store, uint64_t deadline)
 {
     bool tender = !store->managed || managed_stop(store->managed, deadline);
     return group_stop(store->group, deadline) && tender;
+}
+
+void store_settle(struct store *store, uint64_t deadline)
+{
+    if (store->managed)
+        place_settle(store->managed, deadline);
 }
 
 void store_free(struct store *store)

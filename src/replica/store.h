@@ -21,6 +21,8 @@ MUST_USE CK_RV store_new(const struct config_group *config, struct instances *in
 /* False: a member is stuck; then all of it is left behind (leaked, never freed). */
 bool store_stop(struct store *store, uint64_t deadline);
 void store_free(struct store *store);
+/* Waits until what was made is on all members that are there. */
+void store_settle(struct store *store, uint64_t deadline);
 struct group *store_group(struct store *store);
 /* NULL with sync = external. */
 struct managed *store_managed(struct store *store);

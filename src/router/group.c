@@ -174,10 +174,62 @@ CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, si
     return rv;
 }
 
-void group_logout(struct group *group)
+/* Shared by the jobs and by the one who waits. */
+struct sign_offs {
+    _Atomic uint32_t refs;
+    _Atomic uint32_t left; /* jobs on members that are there: what the caller waits on */
+};
+
+struct sign_off {
+    struct member_job job;
+    struct sign_offs *all;
+    bool awaited;
+};
+
+static void sign_offs_unref(struct sign_offs *all)
+{
+    if (atomic_fetch_sub(&all->refs, 1) == 1)
+        mem_free(all);
+}
+
+static void run_sign_off(struct member_job *job, struct member *member)
+{
+    struct sign_off *own = container_of(job, struct sign_off, job);
+    if (signon_generation(member->signon) == 0)
+        member_sign_off(member, clock_after(member->group->call_timeout));
+    if (own->awaited) {
+        atomic_fetch_sub(&own->all->left, 1);
+        thread_wake(&own->all->left, INT32_MAX);
+    }
+    sign_offs_unref(own->all);
+    mem_free(own);
+}
+
+void group_logout(struct group *group, uint64_t deadline)
 {
     signon_clear(&group->signon);
-    uint64_t deadline = clock_after(group->config->call_timeout);
-    for (unsigned i = 0; i < group->count; i++)
-        member_sign_off(group->member[i], deadline);
+    struct sign_offs *all = mem_new(1, sizeof(*all));
+    if (all)
+        atomic_store(&all->refs, 1);
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *member = group->member[i];
+        struct sign_off *own = all ? mem_new(1, sizeof(*own)) : NULL;
+        if (!own) {
+            member_sign_off(member, deadline);
+            continue;
+        }
+        enum health_state state = member_state(member);
+        own->job.run = run_sign_off;
+        own->all = all;
+        own->awaited = health_usable(state) || state == HEALTH_CATCHING_UP;
+        atomic_fetch_add(&all->refs, 1);
+        atomic_fetch_add(&all->left, own->awaited);
+        member_post(member, &own->job);
+    }
+    if (!all)
+        return;
+    for (uint32_t left; (left = atomic_load(&all->left)) != 0;)
+        if (!thread_wait(&all->left, left, deadline))
+            break;
+    sign_offs_unref(all);
 }

@@ -60,7 +60,8 @@ bool group_logged_in(struct group *group);
  * said, or the next one's if it was not there; CKR_TOKEN_NOT_PRESENT if none is.
  */
 MUST_USE CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, size_t len);
-void group_logout(struct group *group);
+/* Each member logs out on its keeper, after what that one is at; those that are there are waited for. */
+void group_logout(struct group *group, uint64_t deadline);
 /* Some member can be used or is about to be. */
 bool group_present(const struct group *group);
 

@@ -1,5 +1,7 @@
 #include "session/login.h"
 
+#include "base/clock.h"
+
 /* How long a second login waits for the first: that one's members have their own deadlines, one after the
  * other. */
 #define PATIENCE 2
@@ -39,12 +41,13 @@ static CK_RV log_in(struct token *token, CK_USER_TYPE user, const uint8_t *pin, 
     return rv;
 }
 
-static CK_RV log_out(struct token *token)
+static CK_RV log_out(struct token *token, uint64_t deadline)
 {
     if (token_login(token) == LOGIN_NONE)
         return CKR_USER_NOT_LOGGED_IN;
+    store_settle(token->store, deadline);
     atomic_store(&token->login, LOGIN_NONE);
-    group_logout(token->group);
+    group_logout(token->group, deadline);
     store_login_changed(token->store, false);
     return CKR_OK;
 }
@@ -64,12 +67,12 @@ CK_RV login_end(struct token *token)
 {
     if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
         return CKR_DEVICE_ERROR;
-    CK_RV rv = log_out(token);
+    CK_RV rv = log_out(token, clock_after(token->config->call_timeout));
     busy_give(&token->logging);
     return rv;
 }
 
-void login_end_last(struct token *token)
+void login_end_last(struct token *token, uint64_t deadline)
 {
     if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
         return;
@@ -77,6 +80,6 @@ void login_end_last(struct token *token)
     bool none = token->count == 0;
     lock_drop(&token->lock);
     if (none)
-        (void)log_out(token);
+        (void)log_out(token, deadline);
     busy_give(&token->logging);
 }

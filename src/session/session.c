@@ -1,5 +1,6 @@
 #include "session/session.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "session/login.h"
 
@@ -69,7 +70,7 @@ CK_RV session_open(struct token *token, CK_FLAGS flags, CK_VOID_PTR application,
 }
 
 /* False: another thread was first. */
-static bool close_one(struct session *session)
+static bool close_one(struct session *session, uint64_t deadline)
 {
     struct token *token = session->token;
     if (!table_remove(token->sessions, &session->item))
@@ -77,27 +78,35 @@ static bool close_one(struct session *session)
     atomic_store(&session->closed, true);
     store_end_session(token->store, session->item.handle);
     if (count_out(token, session_is_rw(session)))
-        login_end_last(token);
+        login_end_last(token, deadline);
     return true;
 }
 
 CK_RV session_close(struct table *sessions, CK_SESSION_HANDLE handle)
 {
     AUTO(session_unref) struct session *session = session_ref(sessions, handle);
-    return session && close_one(session) ? CKR_OK : CKR_SESSION_HANDLE_INVALID;
+    uint64_t deadline = session ? clock_after(session->token->config->call_timeout) : 0;
+    return session && close_one(session, deadline) ? CKR_OK : CKR_SESSION_HANDLE_INVALID;
 }
 
-static bool close_if_of(struct table_item *item, void *token)
+struct closing {
+    const struct token *token;
+    uint64_t deadline;
+};
+
+static bool close_if_of(struct table_item *item, void *ctx)
 {
+    const struct closing *closing = ctx;
     struct session *session = session_of(item);
-    if (session->token == token)
-        (void)close_one(session);
+    if (session->token == closing->token)
+        (void)close_one(session, closing->deadline);
     return true;
 }
 
-void session_close_all(struct token *token)
+void session_close_all(struct token *token, uint64_t deadline)
 {
-    table_each(token->sessions, close_if_of, token);
+    struct closing closing = {token, deadline};
+    table_each(token->sessions, close_if_of, &closing);
 }
 
 struct session *session_ref(struct table *sessions, CK_SESSION_HANDLE handle)

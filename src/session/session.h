@@ -21,9 +21,10 @@ struct session {
 /* CKR_SESSION_READ_WRITE_SO_EXISTS, CKR_SESSION_COUNT when the table is full. */
 MUST_USE CK_RV session_open(struct token *token, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
                             CK_SESSION_HANDLE *ret);
-/* Its operations and session objects end; with the token's last one the application is logged out. */
+/* Its operations and session objects end; with the token's last one the application is logged out, which
+ * waits until the deadline for what is still being put on members. */
 MUST_USE CK_RV session_close(struct table *sessions, CK_SESSION_HANDLE handle);
-void session_close_all(struct token *token);
+void session_close_all(struct token *token, uint64_t deadline);
 
 /* For this thread only, and referenced, until session_give. CKR_SESSION_HANDLE_INVALID; CKR_OPERATION_ACTIVE
  * if another thread does not give it back in time. */

@@ -172,8 +172,10 @@ static bool close_group(struct site_group *group)
     mem_free(group->why);
     if (!group->group)
         return true;
-    group_logout(group->group);
     uint64_t deadline = clock_after(STOP_PATIENCE);
+    if (group->store)
+        store_settle(group->store, deadline);
+    group_logout(group->group, deadline);
     bool ended = group->store ? store_stop(group->store, deadline) : group_stop(group->group, deadline);
     if (ended && group->store)
         store_free(group->store);

@@ -1,19 +1,23 @@
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "vault/sqlite.h"
 
 #define LEASE_MAX 3600 /* seconds */
 
-int vault_lease(struct vault *vault, const char *what, const char *owner, unsigned seconds, bool *ret_got)
+void sqlite_placing_name(char ret[PLACING_NAME], uint64_t seq)
 {
+    (void)snprintf(ret, PLACING_NAME, "placing:%llu", (unsigned long long)seq);
+}
+
+int sqlite_lease(struct vault *vault, const char *what, const char *owner, unsigned seconds, bool *ret_got)
+{
+    sqlite3_stmt *st = sqlite_use(vault, SQL_LEASE_TAKE);
     int64_t now = clock_wall();
-    sqlite3_stmt *st;
     int rc;
 
     seconds = seconds < LEASE_MAX ? seconds : LEASE_MAX;
-    lock_take(&vault->lock);
-    st = sqlite_use(vault, SQL_LEASE_TAKE);
     sqlite_bind_text(st, 1, what);
     sqlite_bind_text(st, 2, owner);
     sqlite_bind_number(st, 3, (uint64_t)(now + seconds));
@@ -22,6 +26,15 @@ int vault_lease(struct vault *vault, const char *what, const char *owner, unsign
     rc = sqlite_run(vault, st);
     if (rc == 0)
         *ret_got = engine.changes(vault->db) == 1;
+    return rc;
+}
+
+int vault_lease(struct vault *vault, const char *what, const char *owner, unsigned seconds, bool *ret_got)
+{
+    int rc;
+
+    lock_take(&vault->lock);
+    rc = sqlite_lease(vault, what, owner, seconds, ret_got);
     lock_drop(&vault->lock);
     return rc;
 }
@@ -38,6 +51,36 @@ int vault_lease_drop(struct vault *vault, const char *what, const char *owner)
     rc = sqlite_run(vault, st);
     lock_drop(&vault->lock);
     return rc;
+}
+
+int vault_is_placing(struct vault *vault, uint64_t seq, bool *ret)
+{
+    char what[PLACING_NAME];
+    uint64_t now = (uint64_t)clock_wall();
+    sqlite3_stmt *st;
+    int rc;
+
+    sqlite_placing_name(what, seq);
+    lock_take(&vault->lock);
+    st = sqlite_use(vault, SQL_LEASE_HELD);
+    sqlite_bind_text(st, 1, what);
+    sqlite_bind_number(st, 2, now);
+    sqlite_bind_number(st, 3, now + LEASE_MAX);
+    rc = sqlite_step(vault, st);
+    sqlite_done(st);
+    lock_drop(&vault->lock);
+    if (rc < 0)
+        return rc;
+    *ret = rc == 1;
+    return 0;
+}
+
+int vault_placed(struct vault *vault, uint64_t seq, const char *who)
+{
+    char what[PLACING_NAME];
+
+    sqlite_placing_name(what, seq);
+    return vault_lease_drop(vault, what, who);
 }
 
 int vault_note_refused(struct vault *vault, const uint8_t uuid[UUID_LEN], uint64_t seq)

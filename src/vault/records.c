@@ -82,7 +82,17 @@ static int record_put(struct vault *vault, const struct record *record, const st
     return sqlite_run(vault, st);
 }
 
-static int record_write(struct vault *vault, const struct record *record, const struct buf *body)
+static int note_placing(struct vault *vault, uint64_t seq, const char *who)
+{
+    char what[PLACING_NAME];
+    bool got = false;
+
+    sqlite_placing_name(what, seq);
+    return sqlite_lease(vault, what, who, VAULT_PLACING, &got);
+}
+
+static int record_write(struct vault *vault, const struct record *record, const struct buf *body,
+                        const char *placing)
 {
     uint64_t head = 0, version = 0;
     int rc = sqlite_head(vault, &head);
@@ -101,7 +111,8 @@ static int record_write(struct vault *vault, const struct record *record, const 
                    (unsigned long long)version);
         return -ESTALE;
     }
-    return record_put(vault, record, body);
+    rc = record_put(vault, record, body);
+    return rc == 0 && placing ? note_placing(vault, record->seq, placing) : rc;
 }
 
 /* The wrapped key is all that the vault may hold of a key. */
@@ -125,7 +136,7 @@ static bool writable(const struct record *record)
            record->state >= RECORD_LIVE && record->state <= RECORD_PURGED && !has_key_values(&record->attrs);
 }
 
-int vault_write(struct vault *vault, const struct record *record)
+int vault_write(struct vault *vault, const struct record *record, const char *placing)
 {
     AUTO(buf_free) struct buf body = {0};
     int rc;
@@ -142,7 +153,7 @@ int vault_write(struct vault *vault, const struct record *record)
     lock_take(&vault->lock);
     rc = sqlite_begin(vault);
     if (rc == 0)
-        rc = sqlite_end(vault, record_write(vault, record, &body));
+        rc = sqlite_end(vault, record_write(vault, record, &body, placing));
     /* The log still holds what the file has overwritten. A busy reader may keep it: it is then reused by and
      * by. */
     if (rc == 0 && record->state == RECORD_PURGED) {

@@ -34,6 +34,7 @@ enum sqlite_statement {
     SQL_AHEAD_CLEAN,
     SQL_AHEAD_REMOVE,
     SQL_LEASE_TAKE,
+    SQL_LEASE_HELD,
     SQL_LEASE_DROP,
     SQL_REFUSED_NOTE,
     SQL_REFUSED_NEXT,
@@ -84,6 +85,13 @@ MUST_USE int sqlite_end(struct vault *vault, int rc);
 
 /* The highest seq; 0 in an empty vault. */
 MUST_USE int sqlite_head(struct vault *vault, uint64_t *ret);
+
+/* As vault_lease, under the lock. */
+MUST_USE int sqlite_lease(struct vault *vault, const char *what, const char *owner, unsigned seconds,
+                          bool *ret_got);
+/* The lease that tells that a record is being placed. */
+#define PLACING_NAME 48
+void sqlite_placing_name(char ret[PLACING_NAME], uint64_t seq);
 
 /* Notes what vault_error tells this thread. Fail: what SQLite said of rc; returns -errno. */
 int sqlite_fail(sqlite3 *db, int rc);

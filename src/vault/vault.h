@@ -11,6 +11,8 @@
 
 #include "vault/record.h"
 
+#define VAULT_PLACING 15 /* seconds after which a writer that died no longer counts */
+
 struct vault;
 
 struct vault_meta {
@@ -55,9 +57,10 @@ bool vault_changed(struct vault *vault);
  * the stored version of that uuid is not record->version - 1. The record's previous key material is
  * overwritten in the file (secure_delete); its copy in the log goes with the next checkpoint, which a record
  * of RECORD_PURGED brings about at once. -EINVAL for a private or secret key with a value among its
- * attributes.
+ * attributes. With it, it is noted that `placing` (the process and thread; NULL = nobody) puts it on the
+ * members, which holds until vault_placed or for VAULT_PLACING seconds.
  */
-MUST_USE int vault_write(struct vault *vault, const struct record *record);
+MUST_USE int vault_write(struct vault *vault, const struct record *record, const char *placing);
 MUST_USE int vault_read(struct vault *vault, const uint8_t uuid[UUID_LEN],
                         struct record *ret); /* -ENOENT; -EBADMSG: malformed */
 /*
@@ -91,6 +94,10 @@ MUST_USE int vault_is_applied(struct vault *vault, const char *member, uint64_t 
 MUST_USE int vault_lease(struct vault *vault, const char *what, const char *owner, unsigned seconds,
                          bool *ret_got);
 MUST_USE int vault_lease_drop(struct vault *vault, const char *what, const char *owner);
+
+/* Is the record's writer at putting it on members? Then catch-up leaves it to it. */
+MUST_USE int vault_is_placing(struct vault *vault, uint64_t seq, bool *ret);
+MUST_USE int vault_placed(struct vault *vault, uint64_t seq, const char *who);
 
 /* Records that a seal check refused, noted so that every process and `p11ha status` can name them.
  * Idempotent. */

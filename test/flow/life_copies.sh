@@ -1,7 +1,19 @@
 #!/bin/bash
-# What cannot have min-copies is not made: CKR_DEVICE_ERROR, and nothing half-made stays, nowhere.
+# A program that ends at once leaves its key on every member. What cannot have min-copies is not made:
+# CKR_DEVICE_ERROR, and nothing half-made stays, nowhere.
 . "$(dirname "$0")/../clients/world.sh"
 world_up --chaos --timeout 2s
+
+# One program makes it, and only bare tokens are looked at.
+ends_at_once() {
+    local i member
+    for i in 1 2 3 4 5; do
+        make_pair "2$i" "short-$i" EC:prime256v1 --usage-sign
+        for member in $MEMBERS; do
+            has_both "$member" "short-$i"
+        done
+    done
+}
 
 makes_nothing() {
     local label=$1
@@ -29,6 +41,7 @@ with_gone() {
     for member in $MEMBERS; do fails has "$member" "$label"; done
 }
 
+tap_case "a program that ends at once leaves its key on every member" ends_at_once
 tap_case "two of three gone, min-copies 2" with_gone two 'hsm-1 hsm-3'
 sed -i 's/^min-copies = .*/min-copies = 3/' rig/p11ha.conf
 tap_case "one of three gone, min-copies 3" with_gone three hsm-2

@@ -119,7 +119,7 @@ static void a_record_comes_back(void **state)
     (void)state;
     record_make(&in, 5, 1);
     in.seq = 1;
-    assert_int_equal(vault_write(vault, &in), 0);
+    assert_int_equal(vault_write(vault, &in, NULL), 0);
     vault_close(vault);
     vault = opened();
     assert_int_equal(vault_read(vault, in.uuid, &out), 0);
@@ -140,20 +140,20 @@ static void a_writer_that_is_late_is_told(void **state)
     (void)state;
     record_make(&r, 1, 1);
     r.seq = 2;
-    assert_int_equal(vault_write(vault, &r), -EAGAIN);
+    assert_int_equal(vault_write(vault, &r, NULL), -EAGAIN);
     r.seq = 1;
     r.version = 2;
-    assert_int_equal(vault_write(vault, &r), -ESTALE);
+    assert_int_equal(vault_write(vault, &r, NULL), -ESTALE);
     r.version = 1;
-    assert_int_equal(vault_write(vault, &r), 0);
-    assert_int_equal(vault_write(vault, &r), -EAGAIN);
+    assert_int_equal(vault_write(vault, &r, NULL), 0);
+    assert_int_equal(vault_write(vault, &r, NULL), -EAGAIN);
     assert_non_null(strstr(vault_error(), "head is 1"));
     r.seq = 2;
-    assert_int_equal(vault_write(vault, &r), -ESTALE);
+    assert_int_equal(vault_write(vault, &r, NULL), -ESTALE);
     r.version = 3;
-    assert_int_equal(vault_write(vault, &r), -ESTALE);
+    assert_int_equal(vault_write(vault, &r, NULL), -ESTALE);
     r.version = 2;
-    assert_int_equal(vault_write(vault, &r), 0);
+    assert_int_equal(vault_write(vault, &r, NULL), 0);
     assert_int_equal(head_of(vault), 2);
 }
 
@@ -164,17 +164,17 @@ static void what_must_not_be_stored_is_refused(void **state)
 
     (void)state;
     record_make(&r, 1, 1);
-    assert_int_equal(vault_write(vault, &r), -EINVAL);
+    assert_int_equal(vault_write(vault, &r, NULL), -EINVAL);
     r.seq = UINT64_MAX;
-    assert_int_equal(vault_write(vault, &r), -EINVAL);
+    assert_int_equal(vault_write(vault, &r, NULL), -EINVAL);
     r.seq = 1;
     r.state = 0;
-    assert_int_equal(vault_write(vault, &r), -EINVAL);
+    assert_int_equal(vault_write(vault, &r, NULL), -EINVAL);
     r.state = RECORD_LIVE;
     assert_int_equal(attrs_set(&r.attrs, CKA_VALUE, "the key itself!!", 16), CKR_OK);
-    assert_int_equal(vault_write(vault, &r), -EINVAL);
+    assert_int_equal(vault_write(vault, &r, NULL), -EINVAL);
     assert_int_equal(attrs_set_ulong(&r.attrs, CKA_CLASS, CKO_CERTIFICATE), CKR_OK);
-    assert_int_equal(vault_write(vault, &r), 0);
+    assert_int_equal(vault_write(vault, &r, NULL), 0);
 }
 
 static void ten_thousand_records_are_walked_in_order(void **state)
@@ -244,7 +244,7 @@ static void purged_key_material_is_gone_from_disk(void **state)
     r.wrapped_len = 0;
     r.seq = 2;
     r.state = RECORD_PURGED;
-    assert_int_equal(vault_write(vault, &r), 0);
+    assert_int_equal(vault_write(vault, &r, NULL), 0);
     assert_false(disk_holds("", "WRAPPED-MATERIAL"));
     assert_false(disk_holds("-wal", "WRAPPED-MATERIAL"));
 }
@@ -416,6 +416,38 @@ static void a_lease_has_one_holder(void **state)
     assert_true(got);
 }
 
+static void a_record_is_being_placed_until_its_writer_says(void **state)
+{
+    AUTO(vault_close) struct vault *vault = opened();
+    AUTO(record_end) struct record r = {0};
+    bool placing = true;
+
+    (void)state;
+    record_make(&r, 1, 1);
+    r.seq = head_of(vault) + 1;
+    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_false(placing);
+    assert_int_equal(vault_write(vault, &r, "one"), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_true(placing);
+    assert_int_equal(vault_placed(vault, r.seq, "two"), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_true(placing);
+    assert_int_equal(vault_placed(vault, r.seq, "one"), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_false(placing);
+    /* A write that fails tells nobody that it is at it; a writer that died counts no more. */
+    assert_int_equal(vault_write(vault, &r, "one"), -EAGAIN);
+    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_false(placing);
+    r.version = 2;
+    r.seq++;
+    assert_int_equal(vault_write(vault, &r, "one"), 0);
+    sql("UPDATE lease SET until = 5");
+    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_false(placing);
+}
+
 static bool refused_add(const uint8_t uuid[UUID_LEN], uint64_t seq, int64_t when, void *ctx)
 {
     uint64_t *sum = ctx;
@@ -464,7 +496,7 @@ static void without_memory_it_fails_cleanly(void **state)
             rc = vault_head(vault, &head);
         in.seq = head + 1;
         if (rc == 0)
-            rc = vault_write(vault, &in);
+            rc = vault_write(vault, &in, NULL);
         if (rc == 0 && (rc = vault_read(vault, in.uuid, &out)) == -EBADMSG)
             rc = -ENOMEM;
         if (rc == 0)
@@ -496,6 +528,7 @@ int main(void)
         T(members_are_kept),
         T(synced_moves_over_holes_and_notes),
         T(a_lease_has_one_holder),
+        T(a_record_is_being_placed_until_its_writer_says),
         T(refused_records_are_remembered),
         T(without_memory_it_fails_cleanly),
     };

@@ -90,7 +90,7 @@ static int put(struct vault *vault, uint32_t n, uint64_t version, uint64_t *ret_
         rc = vault_head(vault, &head);
         r.seq = head + 1;
         if (rc == 0)
-            rc = vault_write(vault, &r);
+            rc = vault_write(vault, &r, NULL);
     } while (rc == -EAGAIN);
     if (ret_seq)
         *ret_seq = r.seq;
