@@ -62,6 +62,22 @@ static CK_RV judge(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG 
     return attrs_merge(own, templ, count);
 }
 
+/* The change is not in the vault: the one member that has it must not differ. What goes one way only leaves
+ * it stricter than the others, which harms nobody. */
+static void put_back(struct remote remote, CK_OBJECT_HANDLE handle, const struct attrs *own,
+                     const struct attrs *now)
+{
+    struct attrs old = {0};
+    bool complete = true;
+    for (size_t i = 0; i < own->count; i++) {
+        const CK_ATTRIBUTE *was = attrs_get(now, own->item[i].type);
+        complete = complete && was && attrs_merge(&old, was, 1) == CKR_OK;
+    }
+    if (complete)
+        (void)!remote_set(remote, handle, old.item, old.count);
+    attrs_free(&old);
+}
+
 CK_RV change_object(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     uint64_t deadline = clock_after(managed->group->config->call_timeout);
@@ -71,10 +87,10 @@ CK_RV change_object(struct managed *managed, struct object *object, const CK_ATT
     CK_RV rv = catalog_attrs(managed->group->catalog, object, &now);
     if (rv == CKR_OK)
         rv = judge(&now, templ, count, &own);
-    attrs_free(&now);
     if (rv == CKR_OK && own.count > 0)
         rv = set_on_one(managed, object, own.item, own.count, deadline, &remote, &handle);
-    if (rv == CKR_OK && own.count > 0)
+    bool set = rv == CKR_OK && own.count > 0;
+    if (set)
         rv = read_back(remote, handle, own.item, own.count);
     while (rv == CKR_OK) {
         struct record record = {0};
@@ -89,16 +105,21 @@ CK_RV change_object(struct managed *managed, struct object *object, const CK_ATT
             rv = seal_write(managed, &record, deadline);
         if (rv == CKR_OK) {
             catalog_set_attrs(managed->group->catalog, object, &attrs, record.seq, record.version);
-            rv = place_record(managed, &record, object, managed->group->config->min_copies, deadline);
-            attrs_free(&own);
-            return rv;
+            /* Durable, so it is true even if too few members can be told in time: the others follow. */
+            (void)!place_record(managed, &record, object, managed->group->config->min_copies, deadline);
+            break;
         }
         attrs_free(&attrs);
         record_end(&record);
         if (rv == RV_GONE && clock_now() < deadline && !atomic_load(&object->gone))
             rv = CKR_OK; /* changed by another process meanwhile: once more on top of that */
     }
+    if (set && rv != CKR_OK && rv != RV_GONE)
+        put_back(
+            (struct remote){remote.member, clock_after(managed->group->config->call_timeout), remote.epoch},
+            handle, &own, &now);
     attrs_free(&own);
+    attrs_free(&now);
     return rv;
 }
 
