@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "call/rv.h"
@@ -227,8 +228,12 @@ static CK_RV own_pin(struct member *member, uint8_t **pin, size_t *len)
         return CKR_OK;
     char *own = NULL;
     size_t own_len = 0;
-    if (file_read_secret(member->config->pin_file, 256, &own, &own_len) != 0)
-        return CKR_PIN_INCORRECT;
+    int r = file_read_secret(member->config->pin_file, 256, &own, &own_len);
+    if (r != 0) {
+        log_event(LOG_ERROR, "pin-source-unreadable", "member=%s file=%s error=%s", member->config->name,
+                  member->config->pin_file, strerror(-r));
+        return CKR_DEVICE_ERROR;
+    }
     while (own_len > 0 && (own[own_len - 1] == '\n' || own[own_len - 1] == '\r'))
         own_len--;
     secret_free(*pin);
@@ -333,7 +338,8 @@ CK_RV member_try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pi
         size_t own_len = 0;
         CK_RV rv = own_pin(member, &own, &own_len);
         bool same = rv == CKR_OK && own_len == len && secret_equal(own, pin, len);
-        rv = same ? login_anew(member, user, own, own_len, deadline) : CKR_PIN_INCORRECT;
+        if (rv == CKR_OK)
+            rv = same ? login_anew(member, user, own, own_len, deadline) : CKR_PIN_INCORRECT;
         secret_free(own);
         return rv;
     }

@@ -12,6 +12,13 @@ WORLD=$(mktemp -d)
 export RIG MODULE HELPERS MEMBERS WORLD
 trap world_down EXIT
 
+# Programs that are not ours need the sanitizer first; what they leak is theirs.
+sanitizer() {
+    local asan
+    asan=$(ldd "$MODULE" | awk '/libasan/ { print $3 }')
+    [ -z "$asan" ] || export LD_PRELOAD=$asan ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+}
+
 # world_up [options of rig up]
 world_up() {
     tap_need pkcs11-tool softhsm2-util openssl
@@ -20,6 +27,7 @@ world_up() {
         tap_end
     fi
     export P11HA_CONF=$WORLD/rig/p11ha.conf
+    sanitizer
     cd "$WORLD" || exit 1
 }
 

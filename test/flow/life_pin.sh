@@ -30,10 +30,15 @@ right_pin() {
     same_everywhere
 }
 
+# change_pin MEMBER OLD NEW: behind p11ha's back
+change_pin() {
+    SOFTHSM2_CONF=$WORLD/rig/$1/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label "$1" \
+        --login --pin "$2" --change-pin --new-pin "$3"
+}
+
 differing() {
     local before after
-    SOFTHSM2_CONF=$WORLD/rig/hsm-2/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hsm-2 \
-        --login --pin "$PIN" --change-pin --new-pin 5678
+    change_pin hsm-2 "$PIN" 5678
     before=$(failed hsm-2)
     : >rig/p11ha.log
     talk_begin
@@ -70,9 +75,33 @@ tried_once() {
 }
 
 comes_back() {
-    SOFTHSM2_CONF=$WORLD/rig/hsm-2/softhsm2.conf pkcs11-tool --module /usr/lib/softhsm/libsofthsm2.so --token-label hsm-2 \
-        --login --pin 5678 --change-pin --new-pin "$PIN"
+    change_pin hsm-2 5678 "$PIN"
     same_everywhere
+}
+
+own_pin() {
+    change_pin hsm-2 "$PIN" 5678
+    (umask 077 && echo 5678 >rig/pin-2)
+    sed -i "s#^\[member hsm-2\]#&\npin-source = file:$WORLD/rig/pin-2#" rig/p11ha.conf
+    p11 --keygen --key-type AES:32 --id 02 --label own-pin
+    same_now 'hsm-1 hsm-3'
+    PIN=5678 has hsm-2 own-pin
+}
+
+unreadable() {
+    local before after
+    before=$(failed)
+    mv rig/pin-2 rig/pin-away
+    : >rig/p11ha.log
+    talk_begin
+    says ok sign mismatched
+    until_true 10 grep -q 'pin-source-unreadable member=hsm-2 .*pin-2' rig/p11ha.log
+    mv rig/pin-away rig/pin-2
+    until_true 20 is_up_again hsm-2
+    talk_end
+    after=$(failed)
+    echo "failed: $before, then $after"
+    [ "$after" = "$before" ]
 }
 
 tap_case "a wrong PIN fails once, on one member" wrong_pin
@@ -80,4 +109,6 @@ tap_case "the right one then works everywhere" right_pin
 tap_case "a member whose PIN differs is shown as pin-mismatch; the others work" differing
 tap_case "it is tried once by an application" tried_once
 tap_case "it serves when its PIN is the same again" comes_back
+tap_case "a member with a PIN of its own" own_pin
+tap_case "its file cannot be read: said so, no attempt is lost, and it comes back with it" unreadable
 tap_end

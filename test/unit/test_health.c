@@ -11,6 +11,19 @@
 #define SECOND UINT64_C(1000000000)
 #define EVENTS (HEALTH_RESUME + 1)
 
+static void same(const struct health *a, const struct health *b)
+{
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->cause, b->cause);
+    assert_int_equal(a->since, b->since);
+    assert_int_equal(a->next_probe, b->next_probe);
+    assert_int_equal(a->backoff, b->backoff);
+    assert_int_equal(a->failed_at, b->failed_at);
+    assert_int_equal(a->slow_from, b->slow_from);
+    assert_int_equal(a->good, b->good);
+    assert_int_equal(a->blames, b->blames);
+}
+
 static struct health in_state(enum health_state state)
 {
     struct health health = health_new(NOW - 100 * SECOND);
@@ -68,7 +81,7 @@ static void nothing_moves_what_is_left_alone(void **state)
             if (next_state[event][from] != from || (counts && from != HEALTH_DRAINED) ||
                 (event == HEALTH_SIGN_ON && from == HEALTH_CATCHING_UP))
                 continue;
-            assert_memory_equal(&before, &after, sizeof(before));
+            same(&before, &after);
         }
 }
 
@@ -80,7 +93,7 @@ static void cause_is_remembered(void **state)
     assert_int_equal(health.failed_at, NOW);
     /* A later failure of a call that was under way does not put a new cause or a longer back-off on it. */
     struct health again = health_step(health, HEALTH_TRANSPORT, CKR_GENERAL_ERROR, NOW + SECOND, 0);
-    assert_memory_equal(&again, &health, sizeof(health));
+    same(&again, &health);
     health = health_step(in_state(HEALTH_SUSPECT), HEALTH_PROBE_GOOD, CKR_OK, NOW, 0);
     assert_int_equal(health.cause, CKR_OK);
 }
@@ -212,7 +225,7 @@ static void unknown_events_do_nothing(void **state)
     (void)state;
     struct health before = in_state(HEALTH_UP);
     struct health after = health_step(before, (enum health_event)EVENTS, CKR_OK, NOW, 0);
-    assert_memory_equal(&before, &after, sizeof(before));
+    same(&before, &after);
 }
 
 static void ramp(void **state)

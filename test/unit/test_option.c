@@ -116,9 +116,10 @@ static enum option_outcome parse(const struct option_set *set, const char *words
     return outcome;
 }
 
+/* What it found points into the line, until the next one. */
 static void good(const char *words)
 {
-    struct line line;
+    static struct line line;
     got = (struct values){0};
     assert_int_equal(parse(&SET, words, stderr, &line), OPTION_RUN);
     assert_string_equal(line.said, "");
