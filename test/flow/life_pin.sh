@@ -90,7 +90,7 @@ own_pin() {
 
 unreadable() {
     local before after
-    before=$(failed)
+    before=$(failed hsm-2)
     mv rig/pin-2 rig/pin-away
     : >rig/p11ha.log
     talk_begin
@@ -99,7 +99,7 @@ unreadable() {
     mv rig/pin-away rig/pin-2
     until_true 20 is_up_again hsm-2
     talk_end
-    after=$(failed)
+    after=$(failed hsm-2)
     echo "failed: $before, then $after"
     [ "$after" = "$before" ]
 }
