@@ -1,7 +1,7 @@
 #!/bin/bash
 # All that the project checks by itself. The last line is "N passed, N failed, N skipped"; ends with 1 if any failed.
 #
-#   ./check.sh          everything: plain build, clang release build, ASan+UBSan, TSan, valgrind, gates
+#   ./check.sh          everything: plain build, clang release build, ASan+UBSan, TSan, fuzzers, valgrind, gates
 #   ./check.sh quick    one build, its unit tests, the gates and the short stories
 #
 # A build that fails counts as one failure. Logs are in build*/: check-*.log, and test-logs/ with each test's output.
@@ -89,6 +89,10 @@ if build build-tsan "gcc, thread" -Db_sanitize=thread; then
     build-tsan/p11ha --version >build-tsan/check-start.log 2>&1 || wrap='setarch -R'
     run build-tsan races --suite race,tsan --times 6 ${wrap:+--wrap "$wrap"}
 fi
+
+# Each fuzzer for fuzz_seconds (60); for hours: build-fuzz/test/fuzz/fuzz_NAME FOLDER
+build build-fuzz "clang, fuzzers" --native-file test/lib/clang.ini -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true &&
+    run build-fuzz fuzzers --suite fuzz
 
 run build valgrind --suite unit --also valgrind --times 10 \
     --wrap 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite'

@@ -95,22 +95,42 @@ size_t frame_room_mech(const CK_MECHANISM *mech)
     return room == SIZE_MAX ? 0 : room;
 }
 
-static bool is_nested(const CK_ATTRIBUTE *attr)
+static bool is_template(const CK_ATTRIBUTE *attr)
 {
     const struct attr_info *info = attr_lookup(attr->type);
     return info && info->shape == ATTR_TEMPLATE && attr->pValue &&
-           attr->ulValueLen != CK_UNAVAILABLE_INFORMATION && attr->ulValueLen % sizeof(CK_ATTRIBUTE) == 0;
+           attr->ulValueLen != CK_UNAVAILABLE_INFORMATION;
 }
 
-static size_t room_of_templ(const CK_ATTRIBUTE *templ, CK_ULONG count, unsigned depth)
+static bool is_nested(const CK_ATTRIBUTE *attr)
+{
+    return is_template(attr) && attr->ulValueLen % sizeof(CK_ATTRIBUTE) == 0;
+}
+
+/* In an attribute set a nested template is folded up (attrs.h); as it came from an application it is not. */
+enum folding { FOLDED, UNFOLDED };
+
+static size_t room_of_templ(const CK_ATTRIBUTE *templ, CK_ULONG count, enum folding folding, unsigned depth);
+
+static size_t room_of_folded(const CK_ATTRIBUTE *attr, unsigned depth)
+{
+    AUTO(attrs_free) struct attrs nested = {0};
+    if (!attrs_decode(&nested, attr->pValue, attr->ulValueLen))
+        return ROOM_MAX;
+    return room_of_templ(nested.item, nested.count, FOLDED, depth);
+}
+
+static size_t room_of_templ(const CK_ATTRIBUTE *templ, CK_ULONG count, enum folding folding, unsigned depth)
 {
     if (count > ROOM_MAX / sizeof(CK_ATTRIBUTE) || depth > NEST_MAX)
         return ROOM_MAX;
     size_t room = align_up(count * sizeof(CK_ATTRIBUTE));
     for (CK_ULONG i = 0; i < count && room < ROOM_MAX; i++) {
         CK_ULONG len = templ[i].ulValueLen;
-        if (is_nested(&templ[i]))
-            room += room_of_templ(templ[i].pValue, len / sizeof(CK_ATTRIBUTE), depth + 1);
+        if (folding == FOLDED && is_template(&templ[i]))
+            room += room_of_folded(&templ[i], depth + 1);
+        else if (folding == UNFOLDED && is_nested(&templ[i]))
+            room += room_of_templ(templ[i].pValue, len / sizeof(CK_ATTRIBUTE), UNFOLDED, depth + 1);
         else if (len != CK_UNAVAILABLE_INFORMATION)
             room += len < ROOM_MAX ? align_up(len + 1) : ROOM_MAX;
     }
@@ -119,7 +139,12 @@ static size_t room_of_templ(const CK_ATTRIBUTE *templ, CK_ULONG count, unsigned 
 
 size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
-    return room_of_templ(templ, count, 0);
+    return room_of_templ(templ, count, UNFOLDED, 0);
+}
+
+size_t frame_room_attrs(const struct attrs *attrs)
+{
+    return room_of_templ(attrs->item, attrs->count, FOLDED, 0);
 }
 
 struct frame *frame_new(enum verb verb, size_t room, size_t out_room)
@@ -225,7 +250,20 @@ void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech)
         copy_mech(frame, &frame->mech, mech);
 }
 
-static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, CK_ULONG count)
+static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                                enum folding folding);
+
+/* Its room was computed from the same bytes: they can be read. */
+static void copy_folded(struct frame *frame, CK_ATTRIBUTE *copy, const CK_ATTRIBUTE *attr)
+{
+    AUTO(attrs_free) struct attrs nested = {0};
+    (void)!attrs_decode(&nested, attr->pValue, attr->ulValueLen);
+    copy->pValue = copy_templ(frame, nested.item, nested.count, FOLDED);
+    copy->ulValueLen = nested.count * sizeof(CK_ATTRIBUTE);
+}
+
+static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                                enum folding folding)
 {
     CK_ATTRIBUTE *copy = take_room(frame, count * sizeof(CK_ATTRIBUTE));
     for (CK_ULONG i = 0; i < count; i++) {
@@ -234,8 +272,11 @@ static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, 
             copy[i].pValue = NULL;
             continue;
         }
-        if (is_nested(&templ[i])) {
-            copy[i].pValue = copy_templ(frame, templ[i].pValue, templ[i].ulValueLen / sizeof(CK_ATTRIBUTE));
+        if (folding == FOLDED && is_template(&templ[i])) {
+            copy_folded(frame, &copy[i], &templ[i]);
+        } else if (folding == UNFOLDED && is_nested(&templ[i])) {
+            copy[i].pValue =
+                copy_templ(frame, templ[i].pValue, templ[i].ulValueLen / sizeof(CK_ATTRIBUTE), UNFOLDED);
         } else if (templ[i].ulValueLen == 0) {
             copy[i].pValue = take_room(frame, 1);
         } else {
@@ -250,8 +291,15 @@ static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, 
 
 void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
-    frame->templ[which] = copy_templ(frame, templ, count);
+    frame->templ[which] = copy_templ(frame, templ, count, UNFOLDED);
     frame->templ_count[which] = count;
+    note_pointer(frame, &frame->templ[which]);
+}
+
+void frame_set_attrs(struct frame *frame, unsigned which, const struct attrs *attrs)
+{
+    frame->templ[which] = copy_templ(frame, attrs->item, attrs->count, FOLDED);
+    frame->templ_count[which] = attrs->count;
     note_pointer(frame, &frame->templ[which]);
 }
 

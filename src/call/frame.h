@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "call/attrs.h"
 #include "call/mechs.h"
 #include "pkcs11-headers/pkcs11.h"
 
@@ -101,6 +102,8 @@ size_t frame_room_mech(const CK_MECHANISM *mech);
 MUST_USE CK_RV frame_check_mech(const CK_MECHANISM *mech);
 /* A template that can be no template has more room than frame_new gives. */
 size_t frame_room_templ(const CK_ATTRIBUTE *templ, CK_ULONG count);
+/* Of an attribute set, in which nested templates are folded up (attrs.h). */
+size_t frame_room_attrs(const struct attrs *attrs);
 /* A frame with that much room for inputs and `out_room` for the output; NULL without memory. One reference.
  */
 MUST_USE struct frame *frame_new(enum verb verb, size_t room, size_t out_room);
@@ -116,6 +119,8 @@ void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech);
 /* With values copied; for GET_ATTRIBUTES lengths are room, and values start zeroed. Nested templates are
  * deep-copied. */
 void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count);
+/* From an attribute set; nested templates are unfolded. */
+void frame_set_attrs(struct frame *frame, unsigned which, const struct attrs *attrs);
 /*
  * The same call once more, in a block of its own: inputs are copied, the answer is blank. Safe while a lane
  * still runs the original. `out_room` 0: as before. NULL without memory, or with more inner pointers (256)

@@ -20,11 +20,9 @@ static char *text_copy(struct draft *draft, const char *text)
 
 static struct section *section_next(struct draft *draft, enum section_kind kind, struct section *after)
 {
-    struct section *end = draft->section + draft->section_count;
-
-    for (struct section *s = after ? after + 1 : draft->section; s < end; s++) {
-        if (s->kind == kind && !s->dropped)
-            return s;
+    for (size_t i = after ? (size_t)(after - draft->section) + 1 : 0; i < draft->section_count; i++) {
+        if (draft->section[i].kind == kind && !draft->section[i].dropped)
+            return &draft->section[i];
     }
     return NULL;
 }
