@@ -300,6 +300,22 @@ static CK_RV sign_on_once(struct member *member, uint64_t deadline)
     return rv;
 }
 
+static bool await_turn_locked(struct member *member, uint64_t deadline)
+{
+    bool in_time = true;
+    while (member->signing_on && in_time)
+        in_time = cond_wait(&member->changed, &member->lock, deadline);
+    return in_time;
+}
+
+static void give_turn(struct member *member)
+{
+    lock_take(&member->lock);
+    member->signing_on = false;
+    cond_wake_all(&member->changed);
+    lock_drop(&member->lock);
+}
+
 CK_RV member_sign_on(struct member *member, uint64_t deadline)
 {
     uint64_t generation = signon_generation(member->signon);
@@ -308,9 +324,7 @@ CK_RV member_sign_on(struct member *member, uint64_t deadline)
         return CKR_OK;
     }
     lock_take(&member->lock);
-    bool in_time = true;
-    while (member->signing_on && in_time)
-        in_time = cond_wait(&member->changed, &member->lock, deadline);
+    bool in_time = await_turn_locked(member, deadline);
     bool done = member->signed_on == generation;
     if (done)
         atomic_store(&member->signed_in, generation == signon_generation(member->signon));
@@ -322,14 +336,11 @@ CK_RV member_sign_on(struct member *member, uint64_t deadline)
     if (done)
         return CKR_OK;
     CK_RV rv = sign_on_once(member, deadline);
-    lock_take(&member->lock);
-    member->signing_on = false;
-    cond_wake_all(&member->changed);
-    lock_drop(&member->lock);
+    give_turn(member);
     return rv;
 }
 
-CK_RV member_try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
+static CK_RV try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
                      uint64_t deadline)
 {
     if (member->config->pin_file) {
@@ -344,6 +355,23 @@ CK_RV member_try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pi
         return rv;
     }
     return login_anew(member, user, pin, len, deadline);
+}
+
+/* One at a time with the keeper's sign-on: after a logout that passed it by, its late login would come
+ * between our logout and login, and ours would be refused as the second one. */
+CK_RV member_try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
+                     uint64_t deadline)
+{
+    lock_take(&member->lock);
+    bool in_time = await_turn_locked(member, deadline);
+    if (in_time)
+        member->signing_on = true;
+    lock_drop(&member->lock);
+    if (!in_time)
+        return RV_DEADLINE;
+    CK_RV rv = try_pin(member, user, pin, len, deadline);
+    give_turn(member);
+    return rv;
 }
 
 void member_sign_off(struct member *member, uint64_t deadline)
