@@ -76,10 +76,14 @@ static void probe(struct member *member)
     lock_take(&member->lock);
     bool connected = member->connected && member->instance_epoch == instance_epoch(member->instance);
     lock_drop(&member->lock);
+    uint64_t generation = signon_generation(member->signon);
     CK_RV rv = connected ? CKR_OK : connect_member(member, deadline);
     if (rv == CKR_OK)
         rv = connect_probe(member, deadline);
     if (rv == RV_PIN_REFUSED)
+        return;
+    /* Logged out or in meanwhile: the group's keys may have gone with the login. It is still due. */
+    if (rv == CKR_USER_NOT_LOGGED_IN && generation != signon_generation(member->signon))
         return;
     if (rv == RV_MISFIT)
         member_event(member, HEALTH_UNFIT, rv);
