@@ -4,9 +4,10 @@
 static CK_RV may_generate(const struct session *session, const CK_MECHANISM *mech, const CK_ATTRIBUTE *templ,
                           CK_ULONG count, bool private)
 {
-    CK_RV rv = session_may_write(session, template_bool(templ, count, CKA_TOKEN, false),
-                                 template_bool(templ, count, CKA_PRIVATE, private));
-    return rv == CKR_OK ? store_may_generate(session->token->store, mech->mechanism) : rv;
+    CK_RV rv = store_may_generate(session->token->store, mech->mechanism);
+    return rv == CKR_OK ? session_may_write(session, template_bool(templ, count, CKA_TOKEN, false),
+                                            template_bool(templ, count, CKA_PRIVATE, private))
+                        : rv;
 }
 
 CK_RV entry_C_GenerateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_ATTRIBUTE_PTR templ,

@@ -10,6 +10,8 @@ static bool private_by_default(CK_OBJECT_CLASS class)
 static CK_RV may_create(const struct session *session, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     bool token = template_bool(templ, count, CKA_TOKEN, false);
+    if (!template_get(templ, count, CKA_CLASS))
+        return CKR_TEMPLATE_INCOMPLETE;
     CK_OBJECT_CLASS class = template_ulong(templ, count, CKA_CLASS, CKO_DATA);
     return session_may_write(session, token,
                              template_bool(templ, count, CKA_PRIVATE, private_by_default(class)));
@@ -104,7 +106,7 @@ CK_RV entry_C_GetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE hand
     AUTO(object_unref) struct object *object = NULL;
     CK_RV rv = entry_look(&entry, CALL_GetAttributeValue, session);
     entry.trace.in = count;
-    if (rv == CKR_OK && (!templ || !count))
+    if (rv == CKR_OK && !templ)
         rv = CKR_ARGUMENTS_BAD;
     if (rv == CKR_OK)
         rv = find(&entry, handle, &object);
@@ -120,7 +122,7 @@ CK_RV entry_C_SetAttributeValue(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE hand
     AUTO(object_unref) struct object *object = NULL;
     CK_RV rv = entry_take(&entry, CALL_SetAttributeValue, session);
     entry.trace.in = count;
-    if (rv == CKR_OK && (!templ || !count))
+    if (rv == CKR_OK && !templ)
         rv = CKR_ARGUMENTS_BAD;
     if (rv == CKR_OK)
         rv = find_to_change(&entry, handle, &object);

@@ -120,6 +120,9 @@ static bool has_output(enum op_kind kind, enum op_event event)
 
 CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event, const struct op_io *io)
 {
+    if ((!io->in && io->in_len) || (!io->signature && io->signature_len) ||
+        (!io->out_len && has_output(kind, event)))
+        return CKR_ARGUMENTS_BAD;
     struct operation *op = session->op[kind];
     struct op_rule rule = operation_rule(op ? op->phase : PHASE_IDLE, event);
     if (!rule.allowed) {
@@ -127,9 +130,6 @@ CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event
             operation_end(op);
         return rule.rv;
     }
-    if ((!io->in && io->in_len) || (!io->signature && io->signature_len) ||
-        (!io->out_len && has_output(kind, event)))
-        return CKR_ARGUMENTS_BAD;
     CK_RV rv = step(op, event, io);
     enum op_phase next = operation_rule(op->phase, operation_outcome(event, rv, io_is_query(io))).next;
     if (next == PHASE_IDLE)

@@ -87,6 +87,8 @@ CK_RV reach_held(struct operation *op, struct frame **frame, bool *ret_lost)
 static bool another_is_up(const struct operation *op)
 {
     const struct group *group = op->token->group;
+    if (op->key && op->key->pinned >= 0)
+        return false;
     for (unsigned i = 0; i < group->count; i++)
         if (group->member[i] != op->doubtful && health_usable(member_state(group->member[i])))
             return true;
