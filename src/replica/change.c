@@ -46,9 +46,7 @@ static CK_RV read_back(struct remote remote, CK_OBJECT_HANDLE handle, const CK_A
     return rv;
 }
 
-/* What members do not keep for us is judged here; the rest is theirs. `own`: the part of the template that
- * goes to a member. */
-static CK_RV judge(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG count, struct attrs *own)
+CK_RV change_may(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     static const CK_ATTRIBUTE_TYPE fixed_here[] = {CKA_MODIFIABLE, CKA_COPYABLE, CKA_DESTROYABLE, CKA_TOKEN,
                                                    CKA_PRIVATE};
@@ -59,7 +57,7 @@ static CK_RV judge(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG 
             return CKR_ATTRIBUTE_READ_ONLY;
     if (template_bool(templ, count, CKA_EXTRACTABLE, false) && !attrs_bool(now, CKA_EXTRACTABLE, true))
         return CKR_ATTRIBUTE_READ_ONLY;
-    return attrs_merge(own, templ, count);
+    return CKR_OK;
 }
 
 /* The change is not in the vault: the one member that has it must not differ. What goes one way only leaves
@@ -86,7 +84,9 @@ CK_RV change_object(struct managed *managed, struct object *object, const CK_ATT
     CK_OBJECT_HANDLE handle;
     CK_RV rv = catalog_attrs(managed->group->catalog, object, &now);
     if (rv == CKR_OK)
-        rv = judge(&now, templ, count, &own);
+        rv = change_may(&now, templ, count);
+    if (rv == CKR_OK)
+        rv = attrs_merge(&own, templ, count);
     if (rv == CKR_OK && own.count > 0)
         rv = set_on_one(managed, object, own.item, own.count, deadline, &remote, &handle);
     bool set = rv == CKR_OK && own.count > 0;
@@ -149,6 +149,23 @@ static CK_RV copy_attrs(struct managed *managed, struct object *object, const CK
     return rv == CKR_OK ? attrs_set_bool(ret, CKA_TOKEN, true) : rv;
 }
 
+CK_RV change_inherit(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ,
+                     CK_ULONG count, struct attrs *into)
+{
+    static const CK_ATTRIBUTE_TYPE inherited[] = {CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE, CKA_COPYABLE,
+                                                  CKA_DESTROYABLE, CKA_MODIFIABLE,        CKA_VALUE_LEN};
+    struct attrs from = {0};
+    CK_RV rv = catalog_attrs(managed->group->catalog, object, &from);
+    for (size_t i = 0; i < ARRAY_LEN(inherited) && rv == CKR_OK; i++) {
+        const CK_ATTRIBUTE *given = template_get(templ, count, inherited[i]);
+        const CK_ATTRIBUTE *attr = given ? given : attrs_get(&from, inherited[i]);
+        if (attr)
+            rv = attrs_set(into, attr->type, attr->pValue, attr->ulValueLen);
+    }
+    attrs_free(&from);
+    return rv;
+}
+
 CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count,
                   CK_OBJECT_HANDLE *ret)
 {
@@ -179,7 +196,17 @@ CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRI
         if (rv == CKR_OK)
             rv = copy_record(managed, base, &making, deadline);
     } else {
-        rv = making_describe(managed, remote, &making, base->recipe);
+        struct attrs wanted = {0};
+        rv = attrs_merge(&wanted, templ, count);
+        if (rv == CKR_OK)
+            rv = change_inherit(managed, object, templ, count, &wanted);
+        making.asked = wanted.item;
+        making.count = wanted.count;
+        if (rv == CKR_OK)
+            rv = making_describe(managed, remote, &making, base->recipe);
+        making.asked = NULL;
+        making.count = 0;
+        attrs_free(&wanted);
     }
     (void)!remote_destroy(remote, making.real);
     if (rv == CKR_OK)

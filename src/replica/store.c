@@ -243,6 +243,21 @@ static CK_RV copy_plain(struct store *store, uint32_t session, struct object *ob
     return rv;
 }
 
+/* What the member's copy does not say truly, because its source is more open there than the object is. */
+static CK_RV inherit(struct store *store, struct object *from, const CK_ATTRIBUTE *templ, CK_ULONG count,
+                     CK_OBJECT_HANDLE handle)
+{
+    AUTO(object_unref) struct object *made = catalog_ref(store->group->catalog, handle);
+    struct attrs attrs = {0};
+    CK_RV rv = made ? catalog_attrs(store->group->catalog, made, &attrs) : CKR_OK;
+    if (rv == CKR_OK && made)
+        rv = change_inherit(store->managed, from, templ, count, &attrs);
+    if (rv == CKR_OK && made)
+        catalog_set_attrs(store->group->catalog, made, &attrs, made->seq, made->version);
+    attrs_free(&attrs);
+    return rv;
+}
+
 CK_RV store_copy(struct store *store, uint32_t session, struct object *object, const CK_ATTRIBUTE *templ,
                  CK_ULONG count, CK_OBJECT_HANDLE *ret)
 {
@@ -271,8 +286,13 @@ CK_RV store_copy(struct store *store, uint32_t session, struct object *object, c
         rv = CKR_HOST_MEMORY;
     if (rv == CKR_OK) {
         frame_set_templ(frame, 0, own.item, own.count);
+        CK_OBJECT_HANDLE made;
         rv = external_make(store->group, frame, WORK_OBJECT, CK_UNAVAILABLE_INFORMATION, object, &token, 1,
-                           session, store->group->config->call_timeout, ret);
+                           session, store->group->config->call_timeout, &made);
+        if (rv == CKR_OK && store->managed)
+            rv = inherit(store, object, templ, count, made);
+        if (rv == CKR_OK)
+            *ret = made;
     }
     attrs_free(&own);
     return outward(rv);
@@ -293,17 +313,42 @@ static CK_RV call_on(struct store *store, struct object *object, struct frame *f
     return rv;
 }
 
+/* A plain copy has no replica of its own: what only names it is kept here, what a member would have to obey
+ * cannot change. */
+static CK_RV may_set_plain(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    static const CK_ATTRIBUTE_TYPE names[] = {CKA_LABEL, CKA_ID, CKA_SUBJECT};
+    for (CK_ULONG i = 0; i < count; i++) {
+        bool name = false;
+        for (size_t k = 0; k < ARRAY_LEN(names); k++)
+            name = name || templ[i].type == names[k];
+        if (!name || !attrs_get(now, templ[i].type))
+            return CKR_ATTRIBUTE_READ_ONLY;
+    }
+    return CKR_OK;
+}
+
+static CK_RV set_on_member(struct store *store, struct object *object, const CK_ATTRIBUTE *templ,
+                           CK_ULONG count)
+{
+    struct frame *frame = frame_new(VERB_SET_ATTRIBUTES, frame_room_templ(templ, count), 0);
+    if (frame)
+        frame_set_templ(frame, 0, templ, count);
+    return call_on(store, object, frame, NULL);
+}
+
 CK_RV store_set(struct store *store, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     if (store->managed && object->token)
         return outward(change_object(store->managed, object, templ, count));
-    struct frame *frame = frame_new(VERB_SET_ATTRIBUTES, frame_room_templ(templ, count), 0);
-    if (frame)
-        frame_set_templ(frame, 0, templ, count);
-    CK_RV rv = call_on(store, object, frame, NULL);
     struct attrs attrs = {0};
+    CK_RV rv = catalog_attrs(store->group->catalog, object, &attrs);
+    /* A member's replica may be more open than the object is. */
+    if (rv == CKR_OK && store->managed)
+        rv = change_may(&attrs, templ, count);
     if (rv == CKR_OK)
-        rv = catalog_attrs(store->group->catalog, object, &attrs);
+        rv = object->original ? may_set_plain(&attrs, templ, count)
+                              : set_on_member(store, object, templ, count);
     if (rv == CKR_OK)
         rv = attrs_merge(&attrs, templ, count);
     if (rv == CKR_OK)
@@ -323,16 +368,9 @@ static bool is_anywhere(struct store *store, struct object *object)
            object_replica(object, member->index, member_epoch(member), &real);
 }
 
-CK_RV store_destroy(struct store *store, struct object *object)
+static CK_RV end_object(struct store *store, struct object *object)
 {
-    struct attrs attrs = {0};
-    CK_RV rv = catalog_attrs(store->group->catalog, object, &attrs);
-    bool destroyable = attrs_bool(&attrs, CKA_DESTROYABLE, true);
-    attrs_free(&attrs);
-    if (rv != CKR_OK)
-        return rv;
-    if (!destroyable)
-        return CKR_ACTION_PROHIBITED;
+    CK_RV rv = CKR_OK;
     if (store->managed && object->token)
         return outward(destroy_object(store->managed, object));
     if (!object->original && is_anywhere(store, object))
@@ -343,6 +381,17 @@ CK_RV store_destroy(struct store *store, struct object *object)
         return CKR_OK;
     }
     return outward(rv);
+}
+
+CK_RV store_destroy(struct store *store, struct object *object)
+{
+    struct attrs attrs = {0};
+    CK_RV rv = catalog_attrs(store->group->catalog, object, &attrs);
+    bool destroyable = attrs_bool(&attrs, CKA_DESTROYABLE, true);
+    attrs_free(&attrs);
+    if (rv != CKR_OK)
+        return rv;
+    return destroyable ? end_object(store, object) : CKR_ACTION_PROHIBITED;
 }
 
 CK_RV store_get(struct store *store, struct object *object, CK_ATTRIBUTE *templ, CK_ULONG count)
@@ -397,13 +446,14 @@ struct ending {
     bool private_only;
 };
 
-static bool end_object(struct object *object, void *ctx)
+/* With its session also that goes which C_DestroyObject may not touch. */
+static bool end_if_of(struct object *object, void *ctx)
 {
     struct ending *ending = ctx;
     bool ends = !object->token && (ending->session == 0 || object->session == ending->session) &&
                 (!ending->private_only || object->private);
     if (ends)
-        (void)!store_destroy(ending->store, object);
+        (void)!end_object(ending->store, object);
     return true;
 }
 
@@ -411,7 +461,7 @@ void store_end_session(struct store *store, uint32_t session)
 {
     struct ending ending = {store, session, false};
     if (catalog_session_objects(store->group->catalog) > 0)
-        catalog_each(store->group->catalog, end_object, &ending);
+        catalog_each(store->group->catalog, end_if_of, &ending);
 }
 
 void store_login_changed(struct store *store, bool logged_in)
@@ -419,5 +469,5 @@ void store_login_changed(struct store *store, bool logged_in)
     if (logged_in)
         return;
     struct ending ending = {store, 0, true};
-    catalog_each(store->group->catalog, end_object, &ending);
+    catalog_each(store->group->catalog, end_if_of, &ending);
 }
