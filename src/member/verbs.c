@@ -164,11 +164,17 @@ static CK_RV run_mechanisms(const CK_FUNCTION_LIST *f, struct frame *frame)
     CK_RV rv = f->C_GetMechanismList(frame->slot, type, &count);
     frame->number = count;
     CK_ULONG kept = 0;
+    bool failed = false;
     for (CK_ULONG i = 0; rv == CKR_OK && i < count; i++) {
         into[kept].type = type[i];
-        if (f->C_GetMechanismInfo(frame->slot, type[i], &into[kept].info) == CKR_OK)
-            kept++;
+        CK_RV said = f->C_GetMechanismInfo(frame->slot, type[i], &into[kept].info);
+        kept += said == CKR_OK;
+        failed |= said != CKR_OK && said != CKR_MECHANISM_INVALID;
     }
+    /* A token that fails meanwhile must not pass for one that has little: what all have is offered. */
+    CK_TOKEN_INFO token;
+    if (failed)
+        rv = f->C_GetTokenInfo(frame->slot, &token);
     frame->out_len = kept * sizeof(*into);
     mem_free(type);
     return rv;
