@@ -1,20 +1,18 @@
 #!/bin/bash
-# GnuTLS: p11tool lists and tests, certtool certifies, with keys of the group.
-. "$(dirname "$0")/world.sh"
-tap_need p11tool certtool
-world_up
+# GnuTLS: p11tool lists, tests and makes, certtool certifies, gnutls-serv serves, with keys of the token.
+. "$(dirname "$0")/columns.sh"
+tap_need p11tool certtool gnutls-serv gnutls-cli
+columns_up
 export GNUTLS_PIN=$PIN
 
 tool() {
     p11tool --provider "$MODULE" --batch "$@"
 }
 
-make_keys() {
-    make_pair 51 tls-rsa rsa:2048 --usage-sign
-    make_pair 52 tls-ec EC:prime256v1 --usage-sign
-    public_key 51 rsa.pem
-    public_key 52 ec.pem
-    same_everywhere
+prepare() {
+    make_ca
+    make_certified 51 tls-rsa rsa:2048
+    make_certified 52 tls-ec EC:prime256v1
 }
 
 lists() {
@@ -37,22 +35,57 @@ tests_signing() {
 makes() {
     tool --login --generate-privkey=ecdsa --curve=secp256r1 --label made --outfile made.pem 'pkcs11:token=rig'
     tool --login --test-sign 'pkcs11:token=rig;object=made;type=private'
-    same_everywhere
+    plain_openssl pkey -pubin -in made.pem -noout -text | grep prime256v1
+    tool --login --generate-privkey=rsa --bits=2048 --label made-rsa --outfile made.pem 'pkcs11:token=rig'
+    tool --login --delete 'pkcs11:token=rig;object=made;type=private'
+    tool --login --list-privkeys 'pkcs11:token=rig' >privkeys.txt
+    grep -q object=made-rsa privkeys.txt
+    fails grep -q 'object=made;' privkeys.txt
 }
 
 certifies() {
     printf 'cn = gnutls\nca\ncert_signing_key\nexpiration_days = 2\n' >template
     certtool --provider "$MODULE" --generate-self-signed --template template --load-privkey 'pkcs11:token=rig;object=tls-rsa;type=private' \
-        --load-pubkey rsa.pem --outfile ca.pem
-    openssl verify -CAfile ca.pem ca.pem
-    tool --login --write --load-certificate ca.pem --label tls-rsa --id 51 'pkcs11:token=rig'
-    tool --login --export 'pkcs11:token=rig;object=tls-rsa;type=cert' >read.pem
-    cmp <(openssl x509 -in ca.pem -outform DER) <(openssl x509 -in read.pem -outform DER)
+        --load-pubkey tls-rsa.pem --outfile own.pem
+    plain_openssl verify -CAfile own.pem own.pem
+    certtool --provider "$MODULE" --generate-request --template template --load-privkey 'pkcs11:token=rig;object=tls-ec;type=private' \
+        --load-pubkey tls-ec.pem --outfile request.pem
+    plain_openssl req -in request.pem -verify -noout
+    printf 'to be signed' >text
+    certtool --provider "$MODULE" --p7-sign --load-privkey 'pkcs11:token=rig;object=tls-rsa;type=private' --load-certificate tls-rsa.crt \
+        --infile text --outfile text.p7
+    plain_openssl cms -verify -inform PEM -in text.p7 -CAfile ca.crt -purpose any -out read
+    cmp text read
 }
 
-tap_case "keys" make_keys
-tap_case "p11tool lists token and objects" lists
-tap_case "p11tool --test-sign" tests_signing
-tap_case "p11tool makes a key pair" makes
-tap_case "certtool certifies, p11tool writes and reads the certificate" certifies
+keeps_certificates() {
+    tool --login --write --load-certificate tls-rsa.crt --label kept --id 51 'pkcs11:token=rig'
+    tool --login --export 'pkcs11:token=rig;object=kept;type=cert' >read.pem
+    cmp tls-rsa.der <(plain_openssl x509 -in read.pem -outform DER)
+}
+
+serves() {
+    local port server
+    port=$(free_port)
+    gnutls-serv --provider "$MODULE" --port "$port" --http --quiet --x509keyfile "pkcs11:token=rig;object=$1;type=private" \
+        --x509certfile "$1.crt" >server.out 2>&1 &
+    server=$!
+    process_keep $server
+    until_true 20 tls_greets "$port" ca.crt
+    members_fail
+    works_for 50 4 tls_greets "$port" ca.crt
+    server_ends $server
+}
+
+story() {
+    column_steady "keys and certificates" prepare
+    column_case "p11tool lists token and objects" lists
+    column_case "p11tool --test-sign" tests_signing
+    column_case "p11tool makes and deletes key pairs" makes
+    column_case "certtool certifies, requests, signs" certifies
+    column_case "p11tool writes and reads a certificate" keeps_certificates
+    column_served "gnutls-serv under load, RSA" serves tls-rsa
+    column_served "gnutls-serv under load, ECDSA" serves tls-ec
+}
+columns_each story
 tap_end

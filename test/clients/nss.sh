@@ -1,42 +1,92 @@
 #!/bin/bash
-# NSS: modutil adds the module, certutil lists keys and makes a request with one.
-. "$(dirname "$0")/world.sh"
-tap_need modutil certutil
-world_up
-mkdir db
-echo "$PIN" >pin
-: >empty
+# NSS: modutil adds the module; certutil, cmsutil, signtool and selfserv use its keys.
+. "$(dirname "$0")/columns.sh"
+tap_need modutil certutil cmsutil signtool selfserv strsclnt unzip
+columns_up
+export NSS_DEFAULT_DB_TYPE=sql
 
-make_keys() {
-    make_pair 71 nss-rsa rsa:2048 --usage-sign
-    same_everywhere
+# NSS finds a private key by a certificate of the same CKA_ID.
+prepare() {
+    local name
+    echo "$PIN" >pin
+    make_ca
+    make_certified 71 nss-rsa rsa:2048
+    make_certified 72 nss-ec EC:prime256v1
+    for name in nss-rsa nss-ec; do
+        p11 --write-object "$name.der" --type cert --label "$name" --id "$([ $name = nss-rsa ] && echo 71 || echo 72)"
+    done
+    mkdir db
+    certutil -N -d db --empty-password
+    certutil -A -d db -n plain-ca -t CT,C,C -i ca.crt
+    printf 'a letter\n' >letter
 }
 
 adds() {
-    certutil -N -d sql:db --empty-password
-    modutil -force -dbdir sql:db -add p11ha -libfile "$MODULE"
-    modutil -dbdir sql:db -list >list.txt
+    modutil -force -dbdir db -add p11ha -libfile "$MODULE"
+    modutil -dbdir db -list >list.txt
     cat list.txt
     grep -q 'token: rig' list.txt
 }
 
 lists_keys() {
-    certutil -K -d sql:db -h rig -f pin >keys.txt
+    certutil -K -d db -h rig -f pin >keys.txt
     cat keys.txt
     grep -q 'rsa .*nss-rsa' keys.txt
+    grep -q 'ec .*nss-ec' keys.txt
+    certutil -L -d db -h rig -f pin | grep 'rig:nss-rsa'
+    certutil -V -d db -n rig:nss-rsa -u V -f pin
 }
 
 requests() {
-    openssl rand -out noise 64
-    certutil -R -d sql:db -h rig -f pin -k ec -q nistp256 -s CN=nss -z noise -o request.der
-    openssl req -inform DER -in request.der -verify -noout
-    certutil -S -d sql:db -h rig -f pin -k ec -q nistp256 -s CN=nss-ca -n nss-ca -x -t CTu,, -m 7 -z noise
-    certutil -L -d sql:db -h rig -f pin | grep 'rig:nss-ca'
-    same_everywhere
+    plain_openssl rand -out noise 64
+    certutil -R -d db -h rig -f pin -k ec -q nistp256 -s CN=nss -z noise -o request.der
+    plain_openssl req -inform DER -in request.der -verify -noout
+    certutil -S -d db -h rig -f pin -k ec -q nistp256 -s CN=nss-ca -n nss-ca -x -t CTu,, -m 7 -z noise
+    certutil -L -d db -h rig -f pin | grep 'rig:nss-ca'
+    certutil -C -d db -f pin -c rig:nss-ca -i request.der -o issued.der -m 8
+    certutil -L -d db -f pin -h rig -n rig:nss-ca -a >nss-ca.crt
+    plain_openssl verify -partial_chain -CAfile nss-ca.crt <(plain_openssl x509 -inform DER -in issued.der)
 }
 
-tap_case "a key" make_keys
-tap_case "modutil adds the module and shows its token" adds
-tap_case "certutil -K lists the key" lists_keys
-tap_case "certutil makes keys, a request and a certificate in the group" requests
+mails() {
+    cmsutil -S -T -G -d db -f pin -N rig:nss-rsa -i letter -o detached.p7
+    plain_openssl cms -verify -binary -inform DER -in detached.p7 -content letter -CAfile ca.crt -purpose any -out read
+    cmp letter read
+    plain_openssl cms -encrypt -binary -aes256 -outform DER -in letter -out sealed.p7 nss-rsa.crt
+    cmsutil -D -d db -f pin -i sealed.p7 -o opened
+    cmp letter opened
+}
+
+signs_jar() {
+    rm -rf jar out
+    mkdir jar out
+    cp letter jar/
+    signtool -d db -k rig:nss-rsa -p "$PIN" -Z signed.jar jar
+    (cd out && unzip -q ../signed.jar && ls META-INF)
+    plain_openssl cms -verify -binary -inform DER -in out/META-INF/zigbert.rsa -content out/META-INF/zigbert.sf -CAfile ca.crt -purpose any -out /dev/null
+}
+
+serves() {
+    local port server
+    port=$(free_port)
+    selfserv -d db -p "$port" -n "rig:$1" -f pin -V tls1.2: -t 4 ${2:+"$2" "$3"} >server.out 2>&1 &
+    server=$!
+    process_keep $server
+    until_true 20 tls_greets "$port" ca.crt
+    members_fail
+    works_for 50 4 tls_greets "$port" ca.crt
+    server_ends $server
+}
+
+story() {
+    column_steady "keys and certificates" prepare
+    column_steady "modutil adds the module and shows its token" adds
+    column_case "certutil lists keys and certificates" lists_keys
+    column_case "certutil makes keys, a request, a CA, and issues" requests
+    column_case "cmsutil signs and decrypts" mails
+    column_case "signtool signs a jar" signs_jar
+    column_served "selfserv under load, RSA" serves nss-rsa
+    column_served "selfserv under load, ECDSA" serves nss-ec -e rig:nss-ec
+}
+columns_each story
 tap_end

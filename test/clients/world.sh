@@ -8,7 +8,8 @@ MODULE=$P11HA_BUILD/p11ha.so
 HELPERS=$P11HA_BUILD/test/clients
 MEMBERS='hsm-1 hsm-2 hsm-3'
 PIN=1234
-WORLD=$(mktemp -d)
+WORLD=$(mktemp -d -p "${WORLD_UNDER:-${TMPDIR:-/tmp}}" p11ha-world-XXXXXX)
+RIG_DIR=$WORLD/rig
 export RIG MODULE HELPERS MEMBERS WORLD
 trap world_down EXIT
 
@@ -22,23 +23,43 @@ sanitizer() {
 # world_up [options of rig up]
 world_up() {
     tap_need pkcs11-tool softhsm2-util openssl
-    if ! "$RIG" up "$WORLD/rig" "$@" >"$WORLD/up.out" 2>&1; then
+    if ! "$RIG" up "$RIG_DIR" "$@" >"$WORLD/up.out" 2>&1; then
         tap_not_ok "makes a rig" "$(cat "$WORLD/up.out")"
         tap_end
     fi
-    export P11HA_CONF=$WORLD/rig/p11ha.conf
+    export P11HA_CONF=$RIG_DIR/p11ha.conf
     sanitizer
     cd "$WORLD" || exit 1
 }
 
+# process_keep PID: one that must not outlive the story, whatever happens.
+process_keep() {
+    echo "$1" >>"$WORLD/processes"
+}
+
+# Those of them that still run and are ours still: their environment or folder is of this world.
+processes_end() {
+    local process
+    [ -f "$WORLD/processes" ] || return 0
+    while read -r process; do
+        if readlink "/proc/$process/cwd" | grep -q "^$WORLD" || grep -qs "$WORLD" "/proc/$process/environ"; then
+            kill -KILL "$process"
+        fi
+    done <"$WORLD/processes" 2>/dev/null
+}
+
 world_down() {
+    local noted
+    processes_end
     cd / || exit 1
-    [ ! -d "$WORLD/rig" ] || "$RIG" down "$WORLD/rig" >/dev/null 2>&1
+    for noted in "$WORLD"/*/.rig; do
+        [ ! -f "$noted" ] || "$RIG" down "${noted%/.rig}" >/dev/null 2>&1
+    done
     rm -rf "$WORLD"
 }
 
 fault() {
-    "$RIG" fault "$WORLD/rig" "$@"
+    "$RIG" fault "$RIG_DIR" "$@"
 }
 
 # p11 ARGUMENT...: pkcs11-tool on the group, logged in.
@@ -48,7 +69,7 @@ p11() {
 
 # bare MEMBER COMMAND...: with that member's token alone, in P11_MODULE and P11_TOKEN.
 bare() (
-    eval "$("$RIG" direct "$WORLD/rig" "$1")"
+    eval "$("$RIG" direct "$RIG_DIR" "$1")"
     unset P11HA_CONF
     shift
     "$@"
@@ -172,7 +193,7 @@ talk_end() {
 }
 
 status_json() {
-    "$P11HA_BUILD/p11ha" --json status rig --pin-source "file:$WORLD/rig/pin" || true
+    "$P11HA_BUILD/p11ha" --json status rig --pin-source "file:$RIG_DIR/pin" || true
 }
 
 # Where the shell must notice: `set -e` passes over a command behind an exclamation mark.
