@@ -257,6 +257,18 @@ tls_greets() {
         </dev/null >greeting 2>&1
 }
 
+# tls_load PORT PID TIMES: a server with that process greets, greets on when members fail, and ends when told to. What it
+# says is in server.out.
+tls_load() {
+    process_keep "$2"
+    if ! until_true 20 tls_greets "$1" ca.crt || ! members_fail || ! works_for "$3" 4 tls_greets "$1" ca.crt; then
+        tail -n 20 server.out greeting
+        kill -KILL "$2"
+        return 1
+    fi
+    server_ends "$2"
+}
+
 # server_ends PID [SIGNAL]: within 20 s.
 server_ends() {
     kill "-${2:-TERM}" "$1" 2>/dev/null || true

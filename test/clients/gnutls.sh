@@ -65,16 +65,11 @@ keeps_certificates() {
 }
 
 serves() {
-    local port server
+    local port
     port=$(free_port)
     gnutls-serv --provider "$MODULE" --port "$port" --http --quiet --x509keyfile "pkcs11:token=rig;object=$1;type=private" \
         --x509certfile "$1.crt" >server.out 2>&1 &
-    server=$!
-    process_keep $server
-    until_true 20 tls_greets "$port" ca.crt
-    members_fail
-    works_for 50 4 tls_greets "$port" ca.crt
-    server_ends $server
+    tls_load "$port" $! 50
 }
 
 story() {

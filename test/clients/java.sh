@@ -1,59 +1,94 @@
 #!/bin/bash
-# Java's SunPKCS11: keytool lists the group, and a program signs with its keys.
-. "$(dirname "$0")/world.sh"
-tap_need java keytool
-world_up
-
-printf 'name = rig\nlibrary = %s\nslot = 1\n' "$MODULE" >sun.cfg
-printf 'openssl_conf = all\n[all]\nengines = engines\n[engines]\npkcs11 = pkcs11\n[pkcs11]\nengine_id = pkcs11\nMODULE_PATH = %s\ninit = 0\n[req]\ndistinguished_name = name\n[name]\n' \
-    "$MODULE" >openssl.cnf
+# Java's SunPKCS11: keytool and jarsigner, and programs that sign, decrypt, encrypt and serve TLS with the token's keys.
+. "$(dirname "$0")/columns.sh"
+tap_need java javac keytool jarsigner zip
+columns_up
+export CLIENT_PIN=$PIN
+PROVIDER=(-providerClass sun.security.pkcs11.SunPKCS11 -providerArg sun.cfg)
+mkdir "$WORLD/classes"
+if ! javac -d "$WORLD/classes" "$P11HA_SOURCE"/test/clients/{Signer,Opener,Server}.java >"$WORLD/javac.out" 2>&1; then
+    tap_not_ok "compiles its programs" "$(cat "$WORLD/javac.out")"
+    tap_end
+fi
 
 # Java sees a private key only together with a certificate of the same CKA_ID.
-make_key() {
-    make_pair "$1" "$2" "$3" --usage-sign
-    OPENSSL_CONF=$WORLD/openssl.cnf openssl req -new -x509 -engine pkcs11 -keyform engine -subj "/CN=$2" -days 2 -sha256 \
-        -key "pkcs11:token=rig;object=$2;type=private;pin-value=$PIN" -outform DER -out "$2.der"
-    p11 --write-object "$2.der" --type cert --id "$1" --label "$2"
+prepare() {
+    printf 'name = rig\nlibrary = %s\nslotListIndex = 0\n' "$MODULE" >sun.cfg
+    make_ca
+    make_certified 41 java-rsa rsa:2048
+    make_certified 42 java-ec EC:prime256v1
+    p11 --write-object java-rsa.der --type cert --id 41 --label java-rsa
+    p11 --write-object java-ec.der --type cert --id 42 --label java-ec
+    printf 'sealed by OpenSSL\n' >text
+    plain_openssl pkeyutl -encrypt -pubin -inkey java-rsa.pem -in text -out sealed
 }
 
-make_keys() {
-    make_key 41 java-rsa rsa:2048
-    make_key 42 java-ec EC:prime256v1
-    same_everywhere
+run() {
+    java -XX:TieredStopAtLevel=1 -cp "$WORLD/classes" "$@"
+}
+
+store() {
+    local tool=$1
+    shift
+    echo "$PIN" | "$tool" "$@" -keystore NONE -storetype PKCS11 "${PROVIDER[@]}"
 }
 
 lists() {
-    printf '%s\n' "$PIN" | keytool -list -keystore NONE -storetype PKCS11 -providerClass sun.security.pkcs11.SunPKCS11 -providerArg sun.cfg >list.txt
+    store keytool -list >list.txt
     cat list.txt
     grep -q '^java-rsa, PrivateKeyEntry' list.txt
     grep -q '^java-ec, PrivateKeyEntry' list.txt
 }
 
 signs() {
-    CLIENT_PIN=$PIN java "$P11HA_SOURCE/test/clients/Signer.java" sun.cfg >signed.txt
+    run Signer sun.cfg >signed.txt
     cat signed.txt
     grep -qx 'signed 4' signed.txt
 }
 
-makes_a_pair() {
-    printf '%s\n' "$PIN" | keytool -genkeypair -alias made -keyalg EC -groupname secp256r1 -dname CN=made -keystore NONE -storetype PKCS11 \
-        -providerClass sun.security.pkcs11.SunPKCS11 -providerArg sun.cfg
-    CLIENT_PIN=$PIN java "$P11HA_SOURCE/test/clients/Signer.java" sun.cfg >signed.txt
-    grep -qx 'signed 6' signed.txt
-    same_everywhere
+opens() {
+    run Opener sun.cfg java-rsa sealed >opened
+    cat opened
+    cmp text <(head -n 1 opened)
+    grep -qx 'aes ok' opened
 }
 
-signs_with_one() {
-    fault hsm-1 gone
-    fault hsm-3 gone
-    signs
-    fault hsm-1 ok
-    fault hsm-3 ok
+makes() {
+    store keytool -genkeypair -alias made -keyalg EC -groupname secp256r1 -dname CN=made
+    store keytool -certreq -alias made -file made.csr
+    plain_openssl req -in made.csr -verify -noout
+    store keytool -exportcert -alias made -rfc -file made.crt
+    plain_openssl verify -CAfile made.crt made.crt
+    store keytool -delete -alias made
+    store keytool -list >list.txt
+    fails grep -q '^made' list.txt
 }
 
-tap_case "keys with certificates" make_keys
-tap_case "keytool lists them" lists
-tap_case "SunPKCS11 signs, Java verifies" signs
-tap_case "the same with two of three members gone" signs_with_one
-tap_case "keytool makes a key pair" makes_a_pair
+signs_jar() {
+    rm -f made.jar
+    zip -q made.jar text
+    store jarsigner made.jar java-rsa >jarsigner.out
+    jarsigner -verify made.jar | grep 'jar verified'
+    unzip -p made.jar META-INF/JAVA-RSA.RSA >block
+    unzip -p made.jar META-INF/JAVA-RSA.SF >signed-file
+    plain_openssl cms -verify -binary -inform DER -in block -content signed-file -CAfile ca.crt -purpose any -out /dev/null
+}
+
+serves() {
+    local port
+    port=$(free_port)
+    run Server sun.cfg "$port" >server.out 2>&1 &
+    tls_load "$port" $! 50
+}
+
+story() {
+    column_steady "keys with certificates" prepare
+    column_case "keytool lists them" lists
+    column_case "SunPKCS11 signs, Java verifies" signs
+    column_case "SunPKCS11 decrypts what OpenSSL encrypted, and has AES" opens
+    column_case "keytool makes, certifies and deletes a key pair" makes
+    column_case "jarsigner signs" signs_jar
+    column_served "a TLS server under load" serves
+}
+columns_each story
 tap_end

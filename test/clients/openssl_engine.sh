@@ -61,15 +61,10 @@ mails() {
 }
 
 serves() {
-    local port server
+    local port
     port=$(free_port)
     openssl s_server -accept "127.0.0.1:$port" "${ENGINE[@]}" -key "$(key_uri "$1")" -cert "$1.crt" -www -quiet >server.out 2>&1 &
-    server=$!
-    process_keep $server
-    until_true 20 tls_greets "$port" ca.crt
-    members_fail
-    works_for 100 4 tls_greets "$port" ca.crt
-    server_ends $server
+    tls_load "$port" $! 100
 }
 
 story() {
