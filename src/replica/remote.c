@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "call/rv.h"
@@ -17,6 +18,9 @@ CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
     for (;;) {
         uint32_t epoch = member_epoch(member);
         CK_RV rv = CKR_OK;
+        /* It has failed in nothing if it is given no time. */
+        if (clock_now() >= remote.deadline)
+            return RV_DEADLINE;
         /* Real handles are of one epoch: with a new session they are gone, so only calls without any are
          * repeated. */
         bool bare = frame->key[0] == 0 && frame->key[1] == 0;

@@ -125,6 +125,15 @@ static uint64_t share_of(const struct route *route, const struct member *member,
     return now + share;
 }
 
+/* Among whom the time is shared when nobody is up: all who are left. */
+static unsigned count_eligible(struct group *group, const struct route *route, const struct walk *walk)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < group->count; i++)
+        count += eligible(route, walk, group->member[i]);
+    return count;
+}
+
 static CK_RV fill_handles(struct group *group, struct route *route, struct member *member, uint32_t epoch,
                           uint64_t deadline)
 {
@@ -312,9 +321,15 @@ CK_RV route_run(struct group *group, struct route *route)
     for (;;) {
         unsigned usable = 0;
         int i = next_member(group, route, &walk, &usable);
-        if (i == PICK_NONE || (walk.tried != 0 && clock_now() >= route->deadline))
+        /* A member that is given no time would be down for nothing. */
+        bool late = clock_now() >= route->deadline;
+        if (late && walk.classes == 0)
+            walk.classes = 1u << ERROR_TRANSPORT;
+        if (i == PICK_NONE || late)
             return finish(group, route, &walk);
         struct member *member = group->member[i];
+        if (usable == 0)
+            usable = count_eligible(group, route, &walk);
         uint64_t deadline = share_of(route, member, usable, clock_now());
         enum error_class class;
         CK_RV rv = try_member(group, route, member, deadline, &class);
