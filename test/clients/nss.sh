@@ -64,15 +64,20 @@ signs_jar() {
     plain_openssl cms -verify -binary -inform DER -in out/META-INF/zigbert.rsa -content out/META-INF/zigbert.sf -CAfile ca.crt -purpose any -out /dev/null
 }
 
+# NSS writes the public half twice, and one by one they go.
 imports() {
-    plain_openssl req -x509 -newkey rsa:2048 -nodes -keyout given.key -out given.crt -subj /CN=given -days 2
+    plain_openssl req -x509 -newkey rsa:2048 -nodes -keyout given.key -out given.crt -subj /CN=given -days 2 2>/dev/null
+    plain_openssl x509 -in given.crt -noout -pubkey >given.pem
     plain_openssl pkcs12 -export -inkey given.key -in given.crt -out given.p12 -passout pass:given -name given
     pk12util -i given.p12 -W given -d db -h rig -k pin
-    certutil -K -d db -h rig -f pin >keys.txt
-    grep given keys.txt
-    cmsutil -S -T -G -d db -f pin -N rig:given -i letter -o detached.p7
-    plain_openssl cms -verify -binary -inform DER -in detached.p7 -content letter -CAfile given.crt -purpose any -out read
-    cmp letter read
+    certutil -K -d db -h rig -f pin | awk '/given/ { print $4 }' >id
+    p11 --sign --id "$(<id)" --mechanism SHA256-RSA-PKCS --input-file letter --output-file sig
+    plain_openssl dgst -sha256 -verify given.pem -signature sig letter
+    while p11 --list-objects --type pubkey 2>/dev/null | grep -q "$(<id)"; do
+        p11 --delete-object --type pubkey --id "$(<id)"
+    done
+    p11 --sign --id "$(<id)" --mechanism SHA256-RSA-PKCS --input-file letter --output-file sig
+    plain_openssl dgst -sha256 -verify given.pem -signature sig letter
 }
 
 serves() {
