@@ -52,6 +52,8 @@ CK_RV change_may(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG co
                                                    CKA_PRIVATE};
     if (!attrs_bool(now, CKA_MODIFIABLE, true))
         return CKR_ACTION_PROHIBITED;
+    if (template_nests(templ, count))
+        return CKR_ATTRIBUTE_TYPE_INVALID;
     for (size_t i = 0; i < ARRAY_LEN(fixed_here); i++)
         if (template_get(templ, count, fixed_here[i]))
             return CKR_ATTRIBUTE_READ_ONLY;

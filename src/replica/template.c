@@ -96,15 +96,20 @@ void template_changes(const struct attrs *wanted, const struct attrs *there, str
     }
 }
 
-CK_RV template_tryout(const CK_ATTRIBUTE *templ, CK_ULONG count, bool extractable, struct attrs *ret)
+bool template_nests(const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
-    /* A template inside a template would have to bind every replica, and cannot be read back from all tokens:
-     * refused, not lost. */
     for (CK_ULONG i = 0; i < count; i++) {
         const struct attr_info *info = attr_lookup(templ[i].type);
         if (info && info->shape == ATTR_TEMPLATE && templ[i].ulValueLen > 0)
-            return CKR_ATTRIBUTE_TYPE_INVALID;
+            return true;
     }
+    return false;
+}
+
+CK_RV template_tryout(const CK_ATTRIBUTE *templ, CK_ULONG count, bool extractable, struct attrs *ret)
+{
+    if (template_nests(templ, count))
+        return CKR_ATTRIBUTE_TYPE_INVALID;
     CK_RV rv = attrs_merge(ret, templ, count);
     if (rv == CKR_OK)
         rv = attrs_set_bool(ret, CKA_TOKEN, false);

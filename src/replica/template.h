@@ -20,6 +20,9 @@ void template_session(const struct attrs *attrs, bool unwrap, bool bare, struct 
 void template_publish(const struct attrs *attrs, struct template *ret);
 /* Attributes that differ and that C_SetAttributeValue may bring in line on a replica. */
 void template_changes(const struct attrs *wanted, const struct attrs *there, struct template *ret);
+/* Is there a template inside it? It would have to bind every replica, and cannot be read back from all
+ * tokens: refused, not lost. */
+bool template_nests(const CK_ATTRIBUTE *templ, CK_ULONG count);
 /*
  * How an application's template becomes that of a session object that can be wrapped: TOKEN false,
  * EXTRACTABLE true for keys, and without the flags that are kept here (MODIFIABLE, COPYABLE, DESTROYABLE).

@@ -17,7 +17,7 @@ trap world_down EXIT
 sanitizer() {
     local asan
     asan=$(ldd "$MODULE" | awk '/libasan/ { print $3 }')
-    [ -z "$asan" ] || export LD_PRELOAD=$asan ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+    [ -z "$asan" ] || export LD_PRELOAD=$asan ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 }
 
 # world_up [options of rig up]
