@@ -6,11 +6,12 @@
 
 /* An EC private key has no public part that SoftHSM would tell: its CKA_ID stands for it, and the proof
  * decides. */
-static const CK_ATTRIBUTE_TYPE of_key[] = {CKA_CLASS, CKA_TOKEN,   CKA_KEY_TYPE,  CKA_ID,
-                                           CKA_LABEL, CKA_MODULUS, CKA_EC_PARAMS, CKA_PUBLIC_EXPONENT};
+static const CK_ATTRIBUTE_TYPE of_key[] = {
+    CKA_CLASS,           CKA_TOKEN,     CKA_KEY_TYPE, CKA_ID,       CKA_LABEL, CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_PRIME,    CKA_SUBPRIME, CKA_BASE};
 static const CK_ATTRIBUTE_TYPE of_public_key[] = {
-    CKA_CLASS,   CKA_TOKEN,           CKA_KEY_TYPE,  CKA_ID,      CKA_LABEL,
-    CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT};
+    CKA_CLASS,     CKA_TOKEN,    CKA_KEY_TYPE, CKA_ID,       CKA_LABEL, CKA_MODULUS, CKA_PUBLIC_EXPONENT,
+    CKA_EC_PARAMS, CKA_EC_POINT, CKA_PRIME,    CKA_SUBPRIME, CKA_BASE,  CKA_VALUE};
 static const CK_ATTRIBUTE_TYPE of_certificate[] = {CKA_CLASS, CKA_TOKEN, CKA_CERTIFICATE_TYPE,
                                                    CKA_ID,    CKA_LABEL, CKA_VALUE};
 static const CK_ATTRIBUTE_TYPE of_data[] = {CKA_CLASS,       CKA_TOKEN,     CKA_LABEL,

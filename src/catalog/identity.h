@@ -7,7 +7,7 @@
 
 #include "call/attrs.h"
 
-#define IDENTITY_MAX 10
+#define IDENTITY_MAX 13
 
 /* Fills templ (pointing into attrs) and returns how many there are. */
 size_t identity_template(const struct attrs *attrs, CK_ATTRIBUTE templ[IDENTITY_MAX]);

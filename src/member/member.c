@@ -135,6 +135,7 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
     atomic_store(&member->blamed, member->health.blames);
     atomic_store(&member->slow_from, member->health.slow_from);
     atomic_store(&member->failed_at, member->health.failed_at);
+    atomic_store(&member->since, member->health.since);
     if (cause == CKR_CRYPTOKI_NOT_INITIALIZED)
         member->needs_init = true;
     if (health_usable(from) != health_usable(to))

@@ -59,6 +59,7 @@ struct member {
     _Atomic bool signed_in;  /* as the application is, in this epoch: nothing to do before a call */
     _Atomic uint64_t slow_from;
     _Atomic uint64_t failed_at;
+    _Atomic uint64_t since; /* of its state */
     _Atomic uint32_t shown; /* the epoch in which it last showed an object; 0 = none yet (external groups) */
     _Atomic(struct member_mechanisms *) mechanisms; /* replaced ones live until the member ends */
     _Atomic uint64_t calls, failures;               /* of the application, for status */

@@ -7,6 +7,8 @@
 #include "router/pick.h"
 
 #define FULL_FOR (1 * NS_PER_S)
+/* A member that has just failed has its first probes in that time: when all have, a call waits for them. */
+#define RECOVERY (3 * NS_PER_S)
 /* An attempt may take that many times the usual latency, beyond its share, but not more than half of what is
  * left: the others may be the ones that work. */
 #define SHARE_PATIENCE 8
@@ -16,7 +18,7 @@ struct walk {
     uint64_t tried, ambiguous;
     unsigned classes; /* bits 1 << error_class */
     CK_RV common;
-    bool alike, waited;
+    bool alike;
 };
 
 void route_init(struct route *route, struct frame *frame, enum work_class work, uint64_t deadline)
@@ -296,19 +298,53 @@ static bool surely_not_done(enum error_class class, CK_RV rv)
            rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
 }
 
-/* Who is next: a usable one; else one that comes up in time; else whoever failed longest ago. */
+/* Those of the failed that may be back any moment; until when that can be hoped. */
+static uint64_t recovering(struct group *group, const struct route *route, uint64_t *ret_until)
+{
+    struct walk anew = {0};
+    uint64_t who = 0, now = clock_now();
+    *ret_until = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct member *member = group->member[i];
+        uint64_t until = atomic_load(&member->since) + RECOVERY;
+        if (member_state(member) != HEALTH_DOWN || member_epoch(member) == 0 || until <= now ||
+            !eligible(route, &anew, member))
+            continue;
+        who |= bit(i);
+        if (until > *ret_until)
+            *ret_until = until;
+    }
+    return who;
+}
+
+/* They failed in this call, but have come back since. */
+static void forgive(struct group *group, struct walk *walk, uint64_t who)
+{
+    for (unsigned i = 0; i < group->count; i++)
+        if (who & bit(i) && member_state(group->member[i]) != HEALTH_DOWN)
+            walk->tried &= ~bit(i);
+}
+
+/* Who is next: a usable one; else one that comes up in time; else whoever failed longest ago; and when all
+ * have failed just now, who recovers first. */
 static int next_member(struct group *group, const struct route *route, struct walk *walk,
                        unsigned *ret_usable)
 {
     for (;;) {
         uint32_t seen = atomic_load(&group->changes);
+        uint64_t until = route->deadline, who = 0;
         int i = choose(group, route, walk, clock_now(), ret_usable);
         if (i != PICK_NONE)
             return i;
-        if (!somebody_comes(group, route, walk))
-            return choose_in_panic(group, route, walk);
-        if (!group_wait(group, seen, route->deadline))
+        if (!somebody_comes(group, route, walk)) {
+            i = choose_in_panic(group, route, walk);
+            who = i == PICK_NONE ? recovering(group, route, &until) : 0;
+            if (i != PICK_NONE || who == 0)
+                return i;
+        }
+        if (!group_wait(group, seen, until < route->deadline ? until : route->deadline))
             return PICK_NONE;
+        forgive(group, walk, who);
     }
 }
 

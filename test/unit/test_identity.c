@@ -32,14 +32,19 @@ static struct attrs object_of(CK_OBJECT_CLASS class)
     set(&attrs, CKA_PUBLIC_EXPONENT, "exponent");
     set(&attrs, CKA_EC_PARAMS, "params");
     set(&attrs, CKA_EC_POINT, "point");
+    set(&attrs, CKA_PRIME, "prime");
+    set(&attrs, CKA_SUBPRIME, "subprime");
+    set(&attrs, CKA_BASE, "base");
     set(&attrs, CKA_CHECK_VALUE, "kcv");
     return attrs;
 }
 
-static const CK_ATTRIBUTE_TYPE all[] = {
-    CKA_CLASS,     CKA_KEY_TYPE, CKA_CERTIFICATE_TYPE, CKA_TOKEN,     CKA_SIGN,    CKA_ID,
-    CKA_LABEL,     CKA_VALUE,    CKA_APPLICATION,      CKA_OBJECT_ID, CKA_MODULUS, CKA_PUBLIC_EXPONENT,
-    CKA_EC_PARAMS, CKA_EC_POINT, CKA_CHECK_VALUE};
+static const CK_ATTRIBUTE_TYPE all[] = {CKA_CLASS,     CKA_KEY_TYPE, CKA_CERTIFICATE_TYPE,
+                                        CKA_TOKEN,     CKA_SIGN,     CKA_ID,
+                                        CKA_LABEL,     CKA_VALUE,    CKA_APPLICATION,
+                                        CKA_OBJECT_ID, CKA_MODULUS,  CKA_PUBLIC_EXPONENT,
+                                        CKA_EC_PARAMS, CKA_EC_POINT, CKA_PRIME,
+                                        CKA_SUBPRIME,  CKA_BASE,     CKA_CHECK_VALUE};
 
 static const struct {
     CK_OBJECT_CLASS class;
@@ -49,15 +54,17 @@ static const struct {
     /* The value of a secret is not what a key is known by, and a private EC key has no point on some tokens.
      */
     {CKO_SECRET_KEY,
-     {CKA_CLASS, CKA_TOKEN, CKA_KEY_TYPE, CKA_ID, CKA_LABEL, CKA_MODULUS, CKA_EC_PARAMS, CKA_PUBLIC_EXPONENT},
-     8},
+     {CKA_CLASS, CKA_TOKEN, CKA_KEY_TYPE, CKA_ID, CKA_LABEL, CKA_MODULUS, CKA_EC_PARAMS, CKA_PUBLIC_EXPONENT,
+      CKA_PRIME, CKA_SUBPRIME, CKA_BASE},
+     11},
     {CKO_PRIVATE_KEY,
-     {CKA_CLASS, CKA_TOKEN, CKA_KEY_TYPE, CKA_ID, CKA_LABEL, CKA_MODULUS, CKA_EC_PARAMS, CKA_PUBLIC_EXPONENT},
-     8},
+     {CKA_CLASS, CKA_TOKEN, CKA_KEY_TYPE, CKA_ID, CKA_LABEL, CKA_MODULUS, CKA_EC_PARAMS, CKA_PUBLIC_EXPONENT,
+      CKA_PRIME, CKA_SUBPRIME, CKA_BASE},
+     11},
     {CKO_PUBLIC_KEY,
      {CKA_CLASS, CKA_TOKEN, CKA_KEY_TYPE, CKA_ID, CKA_LABEL, CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS,
-      CKA_EC_POINT},
-     9},
+      CKA_EC_POINT, CKA_PRIME, CKA_SUBPRIME, CKA_BASE, CKA_VALUE},
+     13},
     {CKO_CERTIFICATE, {CKA_CLASS, CKA_TOKEN, CKA_CERTIFICATE_TYPE, CKA_ID, CKA_LABEL, CKA_VALUE}, 6},
     {CKO_DATA, {CKA_CLASS, CKA_TOKEN, CKA_LABEL, CKA_APPLICATION, CKA_OBJECT_ID, CKA_VALUE}, 6},
 };
