@@ -222,9 +222,12 @@ void member_probe_soon(struct member *member)
 {
     lock_take(&member->lock);
     uint64_t now = clock_now();
-    if (member->keeper && member->health.next_probe > now && now > member->keeper->probed_at + NS_PER_S &&
-        member->health.state != HEALTH_DRAINED && member->health.state != HEALTH_PIN_MISMATCH) {
-        member->health.next_probe = now;
+    uint64_t first = member->keeper ? member->keeper->probed_at + NS_PER_S : 0;
+    if (first < now)
+        first = now;
+    if (member->keeper && member->health.next_probe > first && member->health.state != HEALTH_DRAINED &&
+        member->health.state != HEALTH_PIN_MISMATCH) {
+        member->health.next_probe = first;
         member->keeper->woken = true;
         cond_wake_all(&member->changed);
     }

@@ -1,10 +1,15 @@
 #include "member/latency.h"
 
+#define HALF_LIFE (LATENCY_DECAY / 1000 * 693) /* ln 2 */
+
 uint64_t latency_faded(uint64_t ewma, uint64_t age)
 {
-    /* The head of the series of exp(), without libm. */
-    double x = (double)age / (double)LATENCY_DECAY;
-    uint64_t faded = (uint64_t)((double)ewma / (1 + x + x * x / 2 + x * x * x / 6));
+    /* exp() without libm: whole half-lives by shifting, the rest by the head of the series. It must fade to
+     * nothing, or one bad sample would keep a member idle for many minutes. */
+    uint64_t halves = age / HALF_LIFE;
+    double x = (double)(age % HALF_LIFE) / (double)LATENCY_DECAY;
+    uint64_t faded =
+        halves < 63 ? (uint64_t)((double)(ewma >> halves) / (1 + x + x * x / 2 + x * x * x / 6)) : 0;
     return ewma != 0 && faded == 0 ? 1 : faded;
 }
 
@@ -19,7 +24,8 @@ uint64_t latency_now(const struct latency *latency, enum work_class work, uint64
 {
     uint64_t ewma = atomic_load_explicit(&latency->work[work].ewma, memory_order_relaxed);
     uint64_t stamp = atomic_load_explicit(&latency->work[work].stamp, memory_order_relaxed);
-    return latency_faded(ewma, now > stamp ? now - stamp : 0);
+    uint64_t age = now > stamp ? now - stamp : 0;
+    return age > LATENCY_STALE ? 0 : latency_faded(ewma, age);
 }
 
 void latency_forget(struct latency *latency)
@@ -29,10 +35,10 @@ void latency_forget(struct latency *latency)
     atomic_store_explicit(&latency->full_until, 0, memory_order_relaxed);
 }
 
-void latency_begin(struct latency *latency, enum work_class work)
+void latency_begin(struct latency *latency, enum work_class work, uint64_t now)
 {
     atomic_fetch_add_explicit(&latency->outstanding, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&latency->work[work].ewma, memory_order_relaxed) == 0)
+    if (latency_now(latency, work, now) == 0)
         atomic_fetch_add_explicit(&latency->work[work].probing, 1, memory_order_relaxed);
 }
 

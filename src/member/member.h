@@ -139,7 +139,7 @@ void member_event(struct member *member, enum health_event event, CK_RV cause);
 void member_lost_sessions(struct member *member, uint32_t seen);
 /* Handles are gone, as at a logout, and sessions are not: a new epoch that keeps them. */
 void member_lost_handles(struct member *member, uint32_t seen);
-/* Probe now (at most once a second). */
+/* Probe now, or a second after the last one. */
 void member_probe_soon(struct member *member);
 /* Has been waited for: connected at least once or found unreachable. False: the deadline passed. */
 bool member_wait_first(struct member *member, uint64_t deadline);

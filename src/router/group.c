@@ -31,6 +31,12 @@ static void changed(void *ctx, struct member *member, enum health_state from, en
     struct name_buf buf;
     atomic_fetch_add(&group->changes, 1);
     thread_wake(&group->changes, INT32_MAX);
+    /* What has failed for one reason comes back with it: the others need not wait for the end of their
+     * back-off. */
+    if (from == HEALTH_CATCHING_UP && to == HEALTH_UP)
+        for (unsigned i = 0; i < group->count; i++)
+            if (member_state(group->member[i]) == HEALTH_DOWN)
+                member_probe_soon(group->member[i]);
     bool bad = to == HEALTH_DOWN || to == HEALTH_PIN_MISMATCH || to == HEALTH_MISFIT;
     log_event(bad ? LOG_WARN : LOG_INFO, "member-state", "group=%s member=%s from=%s to=%s cause=%s",
               group->config->name, member->config->name, health_name(from), health_name(to),

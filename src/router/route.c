@@ -185,7 +185,7 @@ static CK_RV attempt(struct group *group, struct route *route, struct member *me
     route->frame->epoch = epoch;
     route->frame->out_len = 0;
     uint64_t began = clock_now();
-    latency_begin(&member->latency, route->work);
+    latency_begin(&member->latency, route->work, began);
     rv = run_in_session(route, member, deadline);
     latency_end(&member->latency, route->work, began, clock_now(), rv == CKR_OK);
     atomic_fetch_add_explicit(&member->calls, 1, memory_order_relaxed);

@@ -46,24 +46,40 @@ static void slow_once_is_not_slow_for_ever(void **state)
     (void)state;
     struct latency slow = {0}, quick = {0};
     uint64_t now = LATENCY_DECAY;
-    latency_begin(&slow, WORK_EC);
+    latency_begin(&slow, WORK_EC, now);
     latency_end(&slow, WORK_EC, now - 100 * MS, now, true);
     /* The other one goes on serving; nobody asks the slow one. */
     unsigned rounds = 0;
     for (; latency_now(&slow, WORK_EC, now) > latency_now(&quick, WORK_EC, now) + MS; rounds++) {
         assert_true(rounds < 100);
         now += LATENCY_DECAY / 10;
-        latency_begin(&quick, WORK_EC);
+        latency_begin(&quick, WORK_EC, now);
         latency_end(&quick, WORK_EC, now - MS, now, true);
     }
     assert_true(rounds > 10);
+}
+
+/* Nobody has asked it for long: one call finds out. */
+static void what_is_stale_is_found_out_anew(void **state)
+{
+    (void)state;
+    struct latency latency = {0};
+    uint64_t later = 100 * MS + LATENCY_STALE;
+    latency_begin(&latency, WORK_EC, 0);
+    latency_end(&latency, WORK_EC, 0, 100 * MS, true);
+    assert_true(latency_now(&latency, WORK_EC, later) > 0);
+    assert_int_equal(latency_now(&latency, WORK_EC, later + 1), 0);
+    latency_begin(&latency, WORK_EC, later);
+    assert_int_equal(latency.work[WORK_EC].probing, 0);
+    latency_begin(&latency, WORK_EC, later + 1);
+    assert_int_equal(latency.work[WORK_EC].probing, 1);
 }
 
 static void what_does_not_count_leaves_no_trace(void **state)
 {
     (void)state;
     struct latency latency = {0};
-    latency_begin(&latency, WORK_EC);
+    latency_begin(&latency, WORK_EC, 0);
     assert_int_equal(latency.outstanding, 1);
     assert_int_equal(latency.work[WORK_EC].probing, 1);
     latency_end(&latency, WORK_EC, 0, 2000 * MS, false);
@@ -76,7 +92,7 @@ static void forgets(void **state)
 {
     (void)state;
     struct latency latency = {0};
-    latency_begin(&latency, WORK_EC);
+    latency_begin(&latency, WORK_EC, 0);
     latency_end(&latency, WORK_EC, 0, 2000 * MS, true);
     latency.full_until = 5000 * MS;
     latency_forget(&latency);
@@ -91,6 +107,7 @@ int main(void)
         cmocka_unit_test(better_decays_in),
         cmocka_unit_test(fades_but_never_to_none),
         cmocka_unit_test(slow_once_is_not_slow_for_ever),
+        cmocka_unit_test(what_is_stale_is_found_out_anew),
         cmocka_unit_test(what_does_not_count_leaves_no_trace),
         cmocka_unit_test(forgets),
     };
