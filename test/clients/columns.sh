@@ -205,7 +205,7 @@ make_certified() {
     plain_openssl x509 -in "$2.crt" -outform DER -out "$2.der"
 }
 
-# Programs find the engine and the module in there.
+# Programs find the engine and the module in there. engine_conf 1: initialised, for those that do not do it themselves.
 engine_conf() {
     cat >openssl.cnf <<END
 openssl_conf = all
@@ -216,7 +216,7 @@ pkcs11 = pkcs11
 [pkcs11]
 engine_id = pkcs11
 MODULE_PATH = $MODULE
-init = 0
+init = ${1:-0}
 [req]
 distinguished_name = name
 [name]
@@ -261,12 +261,16 @@ tls_greets() {
 # says is in server.out.
 tls_load() {
     process_keep "$2"
-    if ! until_true 20 tls_greets "$1" ca.crt || ! members_fail || ! works_for "$3" 4 tls_greets "$1" ca.crt; then
+    if ! until_true 20 tls_greets_or_died "$@" || server_gone "$2" || ! members_fail || ! works_for "$3" 4 tls_greets "$1" ca.crt; then
         tail -n 20 server.out greeting
-        kill -KILL "$2"
+        kill -KILL "$2" 2>/dev/null
         return 1
     fi
     server_ends "$2"
+}
+
+tls_greets_or_died() {
+    tls_greets "$1" ca.crt || server_gone "$2"
 }
 
 # server_ends PID [SIGNAL]: within 20 s.
