@@ -91,7 +91,7 @@ choose_victims() {
 }
 
 log_lines() {
-    cat "$RIG_DIR/p11ha.log" 2>/dev/null | wc -l
+    if [ -e "$RIG_DIR/p11ha.log" ]; then wc -l <"$RIG_DIR/p11ha.log"; else echo 0; fi
 }
 
 calls_hanging() {
