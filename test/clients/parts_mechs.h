@@ -1,4 +1,5 @@
-/* The mechanisms that can be fed in parts, of SoftHSM and of NSS softokn: which key each wants, and which parameter. */
+/* The mechanisms that can be fed in parts, of SoftHSM and of NSS softokn: which key each wants, and which
+ * parameter. */
 #ifndef TEST_FLOW_PARTS_MECHS_H
 #define TEST_FLOW_PARTS_MECHS_H
 
@@ -22,7 +23,16 @@ enum key_kind {
     KEY_KINDS
 };
 
-enum param_kind { PARAM_NOTHING, PARAM_IV8, PARAM_IV16, PARAM_COUNTER, PARAM_AEAD, PARAM_PSS, PARAM_LENGTH, PARAM_RC2_IV };
+enum param_kind {
+    PARAM_NOTHING,
+    PARAM_IV8,
+    PARAM_IV16,
+    PARAM_COUNTER,
+    PARAM_AEAD,
+    PARAM_PSS,
+    PARAM_LENGTH,
+    PARAM_RC2_IV
+};
 
 enum { CIPHER = 1, SIGNER = 2, DIGESTER = 4 };
 
@@ -40,7 +50,15 @@ struct parts_mech {
 #define CIPHERS(name, key, param, block) {CKM_##name, #name, CIPHER, KEY_##key, PARAM_##param, block, 0, 0},
 #define SIGNS(name, key, param)          {CKM_##name, #name, SIGNER, KEY_##key, PARAM_##param, 0, 0, 0},
 #define DIGESTS(name)                    {CKM_##name, #name, DIGESTER, KEY_NONE, PARAM_NOTHING, 0, 0, 0},
-#define PSS(hash, sha)                   {CKM_##hash##_RSA_PKCS_PSS, #hash "_RSA_PKCS_PSS", SIGNER, KEY_RSA, PARAM_PSS, 0, CKM_##sha, CKG_MGF1_##hash},
+#define PSS(hash, sha)          \
+    {CKM_##hash##_RSA_PKCS_PSS, \
+     #hash "_RSA_PKCS_PSS",     \
+     SIGNER,                    \
+     KEY_RSA,                   \
+     PARAM_PSS,                 \
+     0,                         \
+     CKM_##sha,                 \
+     CKG_MGF1_##hash},
 
 /* clang-format off */
 static const struct parts_mech parts_mechs[] = {
