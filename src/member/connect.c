@@ -161,28 +161,21 @@ CK_RV connect_probe(struct member *member, uint64_t deadline)
     return rv;
 }
 
+/* In the keeper session, which stays: with the last session of an application a token may log it out. */
 static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
                    uint64_t deadline)
 {
     struct real_session *session = NULL;
-    CK_RV rv = member_session_take(member, deadline, &session);
+    CK_RV rv = member_session_keeper(member, deadline, &session);
     if (rv != CKR_OK)
         return rv;
     AUTO(frame_unref) struct frame *frame = frame_new(VERB_LOGIN, frame_room(len + 1), 0);
-    if (!frame) {
-        member_session_give(member, session);
+    if (!frame)
         return CKR_HOST_MEMORY;
-    }
     if (pin)
         frame_set_in(frame, 0, pin, len);
     frame->number_in = user;
-    rv = member_run(member, frame, session, deadline);
-    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN || rv == CKR_USER_ANOTHER_ALREADY_LOGGED_IN ||
-        rv == CKR_PIN_INCORRECT)
-        member_session_give(member, session);
-    else
-        member_session_end(member, session, rv);
-    return rv;
+    return member_run(member, frame, session, deadline);
 }
 
 static CK_RV logout(struct member *member, uint64_t deadline)

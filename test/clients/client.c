@@ -45,7 +45,9 @@ struct client client_open(const char *module, const char *token)
     }
     memcpy(&get, &symbol, sizeof(get));
     client_need("C_GetFunctionList", get(&client.p11));
-    client_need("C_Initialize", client.p11->C_Initialize(NULL));
+    /* What `rig direct` says of members that want something in pReserved. */
+    CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK, .pReserved = getenv("P11_INIT_ARGS")};
+    client_need("C_Initialize", client.p11->C_Initialize(args.pReserved ? &args : NULL));
     client_need("C_OpenSession",
                 client.p11->C_OpenSession(slot_of(client.p11, token), CKF_SERIAL_SESSION | CKF_RW_SESSION,
                                           NULL, NULL, &client.session));
