@@ -30,8 +30,11 @@ enum verb {
     VERB_SEED_RANDOM,
     VERB_OPEN_SESSION, /* number = flags; session is the answer */
     VERB_CLOSE_SESSION,
-    VERB_LOGIN, /* number = user type, in[0] = PIN */
+    VERB_LOGIN, /* number = user type, in[0] = PIN, in[1] = user name if it has one */
     VERB_LOGOUT,
+    VERB_SET_PIN,    /* in[0] = old, in[1] = new */
+    VERB_INIT_PIN,   /* in[0] */
+    VERB_INIT_TOKEN, /* in[0] = the SO's PIN, in[1] = label of 32 bytes; ends all sessions there */
     VERB_TOKEN_INFO, /* out = CK_TOKEN_INFO */
     VERB_MECHANISMS, /* out = struct frame_mechanism[] */
     VERB_CONNECT,    /* instance initialised (epoch in number) and token found: slot is the answer */

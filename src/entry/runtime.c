@@ -255,6 +255,8 @@ static CK_RV start(const char *path)
         return rv;
     }
     wait_for_members(runtime);
+    for (size_t i = 0; i < runtime->token_count; i++)
+        (void)token_has_event(&runtime->token[i]);
     show_live(runtime);
     log_event(LOG_INFO, "started", "config=%s groups=%zu", runtime->config->path, runtime->token_count);
     atomic_store(&current, runtime);
@@ -266,6 +268,7 @@ static CK_RV stop(uint64_t patience)
     if (!runtime_is_running())
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     struct runtime *runtime = atomic_exchange(&current, NULL);
+    group_events_wake(); /* whoever waits for one ends now */
     uint64_t longest = longest_timeout(runtime);
     uint64_t deadline = clock_after(longest < patience ? longest : patience);
     if (!all_left(deadline)) {

@@ -58,6 +58,19 @@ CK_RV entry_C_GetSessionInfo(CK_SESSION_HANDLE session, CK_SESSION_INFO_PTR info
     return entry_end(&entry, rv);
 }
 
+/* No token behind p11ha reports a validation through it: none is claimed. */
+CK_RV entry_C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_SESSION_VALIDATION_FLAGS_TYPE type,
+                                        CK_FLAGS_PTR flags)
+{
+    struct entry entry;
+    CK_RV rv = entry_look(&entry, CALL_GetSessionValidationFlags, session);
+    if (rv == CKR_OK && (!flags || type != CKS_LAST_VALIDATION_OK))
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK)
+        *flags = 0;
+    return entry_end(&entry, rv);
+}
+
 CK_RV entry_C_SessionCancel(CK_SESSION_HANDLE session, CK_FLAGS flags)
 {
     struct entry entry;
@@ -76,6 +89,20 @@ CK_RV entry_C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PT
     if (rv == CKR_OK)
         rv = user == CKU_CONTEXT_SPECIFIC ? crypt_login(entry.session, pin, pin_len)
                                           : login_begin(entry.session->token, user, pin, pin_len);
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_LoginUser(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR_PTR pin, CK_ULONG pin_len,
+                        CK_UTF8CHAR_PTR name, CK_ULONG name_len)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_LoginUser, session);
+    if (rv == CKR_OK && ((!pin && pin_len) || (!name && name_len)))
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK && user == CKU_CONTEXT_SPECIFIC)
+        rv = crypt_login(entry.session, pin, pin_len);
+    else if (rv == CKR_OK)
+        rv = login_begin_named(entry.session->token, user, name, name_len, pin, pin_len);
     return entry_end(&entry, rv);
 }
 

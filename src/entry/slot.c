@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "entry/enter.h"
 #include "entry/text.h"
 
@@ -99,6 +100,34 @@ CK_RV entry_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO_PTR info)
         rv = CKR_TOKEN_NOT_PRESENT;
     if (rv == CKR_OK)
         tell_token(token, info);
+    return entry_end(&entry, rv);
+}
+
+static CK_RV next_event(const struct runtime *runtime, bool wait, CK_SLOT_ID *ret)
+{
+    for (;;) {
+        uint32_t seen = group_events();
+        if (!runtime_is_running())
+            return CKR_CRYPTOKI_NOT_INITIALIZED;
+        for (size_t i = 0; i < runtime->token_count; i++)
+            if (token_has_event(&runtime->token[i])) {
+                *ret = runtime->token[i].config->slot;
+                return CKR_OK;
+            }
+        if (!wait)
+            return CKR_NO_EVENT;
+        (void)group_events_wait(seen, CLOCK_NEVER);
+    }
+}
+
+CK_RV entry_C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID_PTR slot, CK_VOID_PTR reserved)
+{
+    struct entry entry;
+    CK_RV rv = entry_begin(&entry, CALL_WaitForSlotEvent);
+    if (rv == CKR_OK && (!slot || reserved))
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK)
+        rv = next_event(entry.runtime, !(flags & CKF_DONT_BLOCK), slot);
     return entry_end(&entry, rv);
 }
 

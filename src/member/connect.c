@@ -169,11 +169,18 @@ static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin,
     CK_RV rv = member_session_keeper(member, deadline, &session);
     if (rv != CKR_OK)
         return rv;
-    AUTO(frame_unref) struct frame *frame = frame_new(VERB_LOGIN, frame_room(len + 1), 0);
+    AUTO(secret_free) uint8_t *name = NULL;
+    size_t name_len = 0;
+    rv = signon_get_name(member->signon, &name, &name_len);
+    AUTO(frame_unref) struct frame *frame = NULL;
+    if (rv == CKR_OK)
+        frame = frame_new(VERB_LOGIN, frame_room(len + 1) + frame_room(name_len), 0);
     if (!frame)
         return CKR_HOST_MEMORY;
     if (pin)
         frame_set_in(frame, 0, pin, len);
+    if (name)
+        frame_set_in(frame, 1, name, name_len);
     frame->number_in = user;
     return member_run(member, frame, session, deadline);
 }

@@ -72,7 +72,8 @@ CK_RV member_run(struct member *member, struct frame *frame, struct real_session
         frame->session = session->handle;
         frame->instance_epoch = session->instance_epoch;
     }
-    if (frame->verb == VERB_OPEN_SESSION || frame->verb == VERB_TOKEN_INFO) {
+    if (frame->verb == VERB_OPEN_SESSION || frame->verb == VERB_TOKEN_INFO ||
+        frame->verb == VERB_INIT_TOKEN) {
         lock_take(&member->lock);
         frame->slot = member->slot;
         frame->instance_epoch = member->instance_epoch;

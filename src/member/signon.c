@@ -16,7 +16,8 @@ CK_RV signon_init(struct signon *signon)
 void signon_end(struct signon *signon)
 {
     secret_free(signon->pin);
-    signon->pin = NULL;
+    secret_free(signon->name);
+    signon->pin = signon->name = NULL;
     lock_end(&signon->lock);
 }
 
@@ -49,12 +50,57 @@ CK_RV signon_set(struct signon *signon, CK_USER_TYPE user, const uint8_t *pin, s
 void signon_clear(struct signon *signon)
 {
     lock_take(&signon->lock);
-    uint8_t *old = signon->pin;
-    signon->pin = NULL;
-    signon->pin_len = 0;
+    uint8_t *old = signon->pin, *name = signon->name;
+    signon->pin = signon->name = NULL;
+    signon->pin_len = signon->name_len = 0;
     signon->generation = 0;
     lock_drop(&signon->lock);
     secret_free(old);
+    secret_free(name);
+}
+
+CK_RV signon_set_name(struct signon *signon, const uint8_t *name, size_t len)
+{
+    uint8_t *copy = len ? secret_copy(name, len) : NULL;
+    if (len && !copy)
+        return CKR_HOST_MEMORY;
+    lock_take(&signon->lock);
+    uint8_t *old = signon->name;
+    signon->name = copy;
+    signon->name_len = len;
+    lock_drop(&signon->lock);
+    secret_free(old);
+    return CKR_OK;
+}
+
+CK_RV signon_get_name(struct signon *signon, uint8_t **ret_name, size_t *ret_len)
+{
+    lock_take(&signon->lock);
+    size_t len = signon->name_len;
+    uint8_t *copy = len ? secret_copy(signon->name, len) : NULL;
+    lock_drop(&signon->lock);
+    if (len && !copy)
+        return CKR_HOST_MEMORY;
+    *ret_name = copy;
+    *ret_len = len;
+    return CKR_OK;
+}
+
+CK_RV signon_change_pin(struct signon *signon, const uint8_t *pin, size_t len)
+{
+    uint8_t *copy = secret_copy(pin, len), *old = NULL;
+    if (!copy)
+        return CKR_HOST_MEMORY;
+    lock_take(&signon->lock);
+    if (signon->generation != 0) {
+        old = signon->pin;
+        signon->pin = TAKE(copy);
+        signon->pin_len = len;
+    }
+    lock_drop(&signon->lock);
+    secret_free(old);
+    secret_free(copy);
+    return CKR_OK;
 }
 
 uint64_t signon_generation(struct signon *signon)

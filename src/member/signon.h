@@ -17,6 +17,8 @@ struct signon {
     _Atomic CK_USER_TYPE user;
     uint8_t *pin; /* secret memory; NULL for a protected authentication path */
     size_t pin_len;
+    uint8_t *name; /* secret memory: of C_LoginUser; NULL = none */
+    size_t name_len;
 };
 
 MUST_USE CK_RV signon_init(struct signon *signon);
@@ -25,6 +27,12 @@ void signon_end(struct signon *signon);
 MUST_USE CK_RV signon_set(struct signon *signon, CK_USER_TYPE user, const uint8_t *pin, size_t len,
                           uint64_t *ret_generation);
 void signon_clear(struct signon *signon);
+/* Whom the next signon_set is for, until signon_clear; len 0: nobody by name. While logged out. */
+MUST_USE CK_RV signon_set_name(struct signon *signon, const uint8_t *name, size_t len);
+/* A copy of that name in secret memory (secret_free), NULL if there is none. */
+MUST_USE CK_RV signon_get_name(struct signon *signon, uint8_t **ret_name, size_t *ret_len);
+/* Who is logged in has another PIN now, on all members: nobody needs to sign on again. */
+MUST_USE CK_RV signon_change_pin(struct signon *signon, const uint8_t *pin, size_t len);
 /* 0 = logged out. */
 uint64_t signon_generation(struct signon *signon);
 /* A copy of the PIN in secret memory (secret_free), with whom and which generation; CKR_USER_NOT_LOGGED_IN.

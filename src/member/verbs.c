@@ -180,8 +180,20 @@ static CK_RV run_mechanisms(const CK_FUNCTION_LIST *f, struct frame *frame)
     return rv;
 }
 
-static CK_RV run(const CK_FUNCTION_LIST *f, struct frame *frame)
+static CK_RV run_login(const struct module *module, struct frame *frame)
 {
+    const struct span *pin = &frame->in[0], *name = &frame->in[1];
+    if (name->len == 0)
+        return module->f->C_Login(frame->session, frame->number_in, pin->data, pin->len);
+    if (!module->f3)
+        return CKR_FUNCTION_NOT_SUPPORTED;
+    return module->f3->C_LoginUser(frame->session, frame->number_in, pin->data, pin->len, name->data,
+                                   name->len);
+}
+
+static CK_RV run(const struct module *module, struct frame *frame)
+{
+    const CK_FUNCTION_LIST *f = module->f;
     CK_ULONG len = frame->out_cap;
     CK_RV rv;
     switch (frame->verb) {
@@ -225,9 +237,17 @@ static CK_RV run(const CK_FUNCTION_LIST *f, struct frame *frame)
     case VERB_CLOSE_SESSION:
         return f->C_CloseSession(frame->session);
     case VERB_LOGIN:
-        return f->C_Login(frame->session, frame->number_in, frame->in[0].data, frame->in[0].len);
+        return run_login(module, frame);
     case VERB_LOGOUT:
         return f->C_Logout(frame->session);
+    case VERB_SET_PIN:
+        return f->C_SetPIN(frame->session, frame->in[0].data, frame->in[0].len, frame->in[1].data,
+                           frame->in[1].len);
+    case VERB_INIT_PIN:
+        return f->C_InitPIN(frame->session, frame->in[0].data, frame->in[0].len);
+    case VERB_INIT_TOKEN:
+        f->C_CloseAllSessions(frame->slot);
+        return f->C_InitToken(frame->slot, frame->in[0].data, frame->in[0].len, frame->in[1].data);
     case VERB_TOKEN_INFO:
         return f->C_GetTokenInfo(frame->slot, (CK_TOKEN_INFO *)(void *)frame->out);
     case VERB_MECHANISMS:
@@ -239,5 +259,5 @@ static CK_RV run(const CK_FUNCTION_LIST *f, struct frame *frame)
 
 void verb_run(const struct module *module, struct frame *frame)
 {
-    frame->rv = run(module->f, frame);
+    frame->rv = run(module, frame);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "call/rv.h"
 #include "replica/change.h"
@@ -438,6 +439,28 @@ CK_RV store_object(struct store *store, CK_OBJECT_HANDLE handle, bool logged_in,
     }
     *ret = TAKE(object);
     return CKR_OK;
+}
+
+static bool forget_object(struct object *object, void *ctx)
+{
+    struct store *store = ctx;
+    catalog_remove(store->group->catalog, object);
+    return true;
+}
+
+CK_RV store_init_token(struct store *store, struct pin so_pin)
+{
+    if (store->managed) {
+        log_event(
+            LOG_ERROR, "token-not-initialised", "group=%s hint=%s", store->group->config->name,
+            "its members carry the keys of the vault; to begin anew move the vault away, initialise the "
+            "members by their own tools, and run p11ha init");
+        return CKR_FUNCTION_REJECTED;
+    }
+    CK_RV rv = pins_init_token(store->group, so_pin);
+    if (rv == CKR_OK)
+        catalog_each(store->group->catalog, forget_object, store);
+    return rv;
 }
 
 struct ending {

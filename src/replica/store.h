@@ -10,6 +10,7 @@
 
 #include "router/group.h"
 #include "router/instances.h"
+#include "router/pins.h"
 
 struct managed;
 struct store;
@@ -53,6 +54,11 @@ MUST_USE CK_RV store_find(struct store *store, const CK_ATTRIBUTE *templ, CK_ULO
  */
 MUST_USE CK_RV store_object(struct store *store, CK_OBJECT_HANDLE handle, bool logged_in,
                             struct object **ret);
+/*
+ * C_InitToken for all members of an external group. A managed group refuses (CKR_FUNCTION_REJECTED): it would
+ * wipe the keys that the vault's records are sealed and wrapped with, on every member at once.
+ */
+MUST_USE CK_RV store_init_token(struct store *store, struct pin so_pin);
 /* A virtual session has ended: its session objects go. All of the application's if session is 0. */
 void store_end_session(struct store *store, uint32_t session);
 /* After C_Login and C_Logout: private session objects end at logout (standard), seals can be checked after

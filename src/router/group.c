@@ -24,6 +24,37 @@ static CK_RV catch_up(void *ctx, struct member *member)
     return group->hooks.catch_up ? group->hooks.catch_up(group->hooks.ctx, member) : CKR_OK;
 }
 
+static _Atomic uint32_t events;
+
+uint32_t group_events(void)
+{
+    return atomic_load(&events);
+}
+
+bool group_events_wait(uint32_t seen, uint64_t deadline)
+{
+    return atomic_load(&events) != seen || thread_wait(&events, seen, deadline);
+}
+
+void group_events_wake(void)
+{
+    atomic_fetch_add(&events, 1);
+    thread_wake(&events, INT32_MAX);
+}
+
+/* Members change at the same time: whoever is last must have noted how it is then. */
+static void note_presence(struct group *group)
+{
+    bool now;
+    do {
+        now = group_present(group);
+        if (atomic_exchange(&group->was_present, now) == now)
+            continue;
+        atomic_fetch_add(&group->turns, 1);
+        group_events_wake();
+    } while (group_present(group) != now);
+}
+
 static void changed(void *ctx, struct member *member, enum health_state from, enum health_state to,
                     CK_RV cause)
 {
@@ -37,6 +68,7 @@ static void changed(void *ctx, struct member *member, enum health_state from, en
         for (unsigned i = 0; i < group->count; i++)
             if (member_state(group->member[i]) == HEALTH_DOWN)
                 member_probe_soon(group->member[i]);
+    note_presence(group);
     bool bad = to == HEALTH_DOWN || to == HEALTH_PIN_MISMATCH || to == HEALTH_MISFIT;
     log_event(bad ? LOG_WARN : LOG_INFO, "member-state", "group=%s member=%s from=%s to=%s cause=%s",
               group->config->name, member->config->name, health_name(from), health_name(to),
@@ -177,6 +209,18 @@ CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, si
         member_event(group->member[i], HEALTH_SIGN_ON, CKR_OK);
         member_event(group->member[i], HEALTH_NEW_PIN, CKR_OK);
     }
+    return rv;
+}
+
+CK_RV group_login_named(struct group *group, CK_USER_TYPE user, const uint8_t *name, size_t name_len,
+                        const uint8_t *pin, size_t len)
+{
+    CK_RV rv = signon_set_name(&group->signon, name, name_len);
+    if (rv != CKR_OK)
+        return rv;
+    rv = group_login(group, user, pin, len);
+    if (rv != CKR_OK)
+        signon_clear(&group->signon);
     return rv;
 }
 

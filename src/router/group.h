@@ -37,6 +37,8 @@ struct group {
     _Atomic uint64_t
         lag[CONFIG_MEMBERS_MAX]; /* records that each member is behind, set by who keeps it up to date */
     _Atomic uint32_t changes;    /* counts members' changes of state: waited for by group_wait */
+    _Atomic bool was_present;
+    _Atomic uint32_t turns; /* counts how often it has become present or absent */
 };
 
 /* Instances are made and shared by the set (instances.h). Nothing is connected yet. */
@@ -60,9 +62,20 @@ bool group_logged_in(struct group *group);
  * said, or the next one's if it was not there; CKR_TOKEN_NOT_PRESENT if none is.
  */
 MUST_USE CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, size_t len);
+/* The same for C_LoginUser: who goes by `name`. */
+MUST_USE CK_RV group_login_named(struct group *group, CK_USER_TYPE user, const uint8_t *name, size_t name_len,
+                                 const uint8_t *pin, size_t len);
 /* Each member logs out on its keeper, after what that one is at; those that are there are waited for. */
 void group_logout(struct group *group, uint64_t deadline);
 /* Some member can be used or is about to be. */
 bool group_present(const struct group *group);
+
+/*
+ * Of all groups of the process: counts their becoming present or absent, and group_events_wake. The wait ends
+ * when the count is not `seen` any more; false: the deadline passed.
+ */
+uint32_t group_events(void);
+bool group_events_wait(uint32_t seen, uint64_t deadline);
+void group_events_wake(void);
 
 #endif

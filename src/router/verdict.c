@@ -29,6 +29,7 @@ static const struct {
     {CKR_GENERAL_ERROR, ERROR_AMBIGUOUS},
     {CKR_FUNCTION_FAILED, ERROR_AMBIGUOUS},
     {CKR_FUNCTION_CANCELED, ERROR_AMBIGUOUS},
+    {CKR_FUNCTION_NOT_SUPPORTED, ERROR_UNABLE},
     {RV_NO_MECHANISM, ERROR_UNABLE},
     {RV_NOT_HERE, ERROR_UNABLE},
     {RV_PIN_REFUSED, ERROR_UNABLE},
@@ -74,6 +75,8 @@ CK_RV verdict_final(unsigned classes, bool all_alike, CK_RV common)
         return CKR_DEVICE_ERROR;
     if (classes & 1u << ERROR_FULL)
         return CKR_DEVICE_MEMORY;
+    if (classes == 1u << ERROR_UNABLE && common == CKR_FUNCTION_NOT_SUPPORTED)
+        return common;
     if (classes & 1u << ERROR_UNABLE)
         return common == RV_NO_MECHANISM ? CKR_MECHANISM_INVALID : CKR_DEVICE_ERROR;
     return CKR_TOKEN_NOT_PRESENT;

@@ -79,6 +79,18 @@ CK_RV crypt_init(struct session *session, enum op_kind kind, const CK_MECHANISM 
     return rv;
 }
 
+CK_RV crypt_init_signature(struct session *session, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key,
+                           const uint8_t *signature, size_t len)
+{
+    CK_RV rv = crypt_init(session, OP_VERIFY, mech, key);
+    if (rv != CKR_OK || !mech)
+        return rv;
+    rv = operation_set_signature(session->op[OP_VERIFY], signature, len);
+    if (rv != CKR_OK)
+        operation_end(session->op[OP_VERIFY]);
+    return rv;
+}
+
 /* May it go on at all? Its key may have become invisible, or want a login of its own first. */
 static CK_RV gate(const struct operation *op, enum op_event event, const struct op_io *io)
 {
@@ -130,7 +142,14 @@ CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event
             operation_end(op);
         return rule.rv;
     }
-    CK_RV rv = step(op, event, io);
+    if (kind == OP_VERIFY && io->kept != !!op->signature)
+        return CKR_OPERATION_NOT_INITIALIZED;
+    struct op_io own = *io;
+    if (io->kept && event != EVENT_UPDATE) {
+        own.signature = op->signature;
+        own.signature_len = op->signature_len;
+    }
+    CK_RV rv = step(op, event, &own);
     enum op_phase next = operation_rule(op->phase, operation_outcome(event, rv, io_is_query(io))).next;
     if (next == PHASE_IDLE)
         operation_end(op);
@@ -141,7 +160,8 @@ CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event
 
 CK_RV crypt_login(struct session *session, const uint8_t *pin, size_t len)
 {
-    static const enum op_kind order[] = {OP_SIGN, OP_DECRYPT, OP_ENCRYPT, OP_VERIFY};
+    static const enum op_kind order[] = {OP_SIGN,    OP_SIGN_RECOVER, OP_DECRYPT,
+                                         OP_ENCRYPT, OP_VERIFY,       OP_VERIFY_RECOVER};
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         struct operation *op = session->op[order[i]];
         if (!op || op->phase == PHASE_IDLE || !op->facts.always_authenticate || op->pin)

@@ -10,6 +10,9 @@
 /* C_...Init. `mech` NULL cancels a running operation (3.0). `key` is 0 for a digest. */
 MUST_USE CK_RV crypt_init(struct session *session, enum op_kind kind, const CK_MECHANISM *mech,
                           CK_OBJECT_HANDLE key);
+/* C_VerifySignatureInit: OP_VERIFY of a signature that is known from the start; its steps have io->kept. */
+MUST_USE CK_RV crypt_init_signature(struct session *session, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key,
+                                    const uint8_t *signature, size_t len);
 /* One step: EVENT_ONE_SHOT, EVENT_UPDATE or EVENT_FINAL. NULL pointers with a length are CKR_ARGUMENTS_BAD.
  */
 MUST_USE CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event,

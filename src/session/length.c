@@ -137,7 +137,8 @@ static struct length length_rsa(enum op_kind kind, CK_MECHANISM_TYPE type, const
     size_t modulus = (key->bits + 7) / 8;
     if (key->type != CKK_RSA || modulus == 0)
         return (struct length){0};
-    return kind == OP_DECRYPT && type != CKM_RSA_X_509 ? at_most(modulus) : exact(modulus);
+    return (kind == OP_DECRYPT || kind == OP_VERIFY_RECOVER) && type != CKM_RSA_X_509 ? at_most(modulus)
+                                                                                      : exact(modulus);
 }
 
 static struct length length_gcm(enum op_kind kind, const CK_MECHANISM *mech, size_t in_len)

@@ -24,13 +24,14 @@ static CK_RV admit(struct token *token, enum token_login wanted)
     return rv;
 }
 
-static CK_RV log_in(struct token *token, CK_USER_TYPE user, const uint8_t *pin, size_t len)
+static CK_RV log_in(struct token *token, CK_USER_TYPE user, const uint8_t *name, size_t name_len,
+                    const uint8_t *pin, size_t len)
 {
     enum token_login wanted = user == CKU_SO ? LOGIN_SO : LOGIN_USER;
     CK_RV rv = admit(token, wanted);
     if (rv != CKR_OK)
         return rv;
-    rv = group_login(token->group, user, pin, len);
+    rv = group_login_named(token->group, user, name, name_len, pin, len);
     lock_take(&token->lock);
     if (rv == CKR_OK)
         atomic_store(&token->login, wanted);
@@ -54,11 +55,17 @@ static CK_RV log_out(struct token *token, uint64_t deadline)
 
 CK_RV login_begin(struct token *token, CK_USER_TYPE user, const uint8_t *pin, size_t len)
 {
+    return login_begin_named(token, user, NULL, 0, pin, len);
+}
+
+CK_RV login_begin_named(struct token *token, CK_USER_TYPE user, const uint8_t *name, size_t name_len,
+                        const uint8_t *pin, size_t len)
+{
     if (user != CKU_USER && user != CKU_SO)
         return CKR_USER_TYPE_INVALID;
     if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
         return CKR_DEVICE_ERROR;
-    CK_RV rv = log_in(token, user, pin, len);
+    CK_RV rv = log_in(token, user, name, name_len, pin, len);
     busy_give(&token->logging);
     return rv;
 }

@@ -39,6 +39,8 @@ void operation_end(struct operation *op)
     op->hashed = false;
     secret_free(TAKE(op->pin));
     op->pin_len = 0;
+    secret_free(TAKE(op->signature));
+    op->signature_len = 0;
     frame_unref(TAKE(op->mech_block));
     object_unref(TAKE(op->key));
     mem_free(TAKE(op->found));
@@ -136,6 +138,17 @@ CK_RV operation_set_key(struct operation *op, struct object *key)
         .always_authenticate = attrs_bool(&attrs, CKA_ALWAYS_AUTHENTICATE, false),
         .restricted = allowed && allowed->ulValueLen > 0,
     };
+    return CKR_OK;
+}
+
+CK_RV operation_set_signature(struct operation *op, const uint8_t *signature, size_t len)
+{
+    op->signature = secret_alloc(len + 1);
+    if (!op->signature)
+        return CKR_HOST_MEMORY;
+    if (len)
+        memcpy(op->signature, signature, len);
+    op->signature_len = len;
     return CKR_OK;
 }
 

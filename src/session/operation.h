@@ -24,6 +24,7 @@ struct op_io {
     CK_ULONG in_len;
     const uint8_t *signature; /* to be verified */
     CK_ULONG signature_len;
+    bool kept;         /* the signature is the one that C_VerifySignatureInit was given */
     uint8_t *out;      /* NULL with out_len: only the length is asked for */
     CK_ULONG *out_len; /* NULL: the call has no output */
 };
@@ -81,6 +82,9 @@ struct operation {
     uint8_t *pin; /* secret memory: of the context-specific login that a member accepted; NULL = none */
     size_t pin_len;
 
+    uint8_t *signature; /* that C_VerifySignatureInit was given; NULL = none */
+    size_t signature_len;
+
     struct op_result result;
     struct op_parts parts;
 
@@ -105,6 +109,9 @@ void operation_end(struct operation *operation);
 MUST_USE CK_RV operation_set_mech(struct operation *operation, const CK_MECHANISM *mech);
 /* Takes over the reference; looks up what counts of the key. */
 MUST_USE CK_RV operation_set_key(struct operation *operation, struct object *key);
+
+/* Keeps a copy of the signature that is to be verified. CKR_HOST_MEMORY. */
+MUST_USE CK_RV operation_set_signature(struct operation *operation, const uint8_t *signature, size_t len);
 
 /* Puts a result there; the frame's reference is taken over. */
 void operation_keep_result(struct operation *operation, struct op_result result);

@@ -12,6 +12,14 @@ void token_end(struct token *token)
     lock_end(&token->lock);
 }
 
+bool token_has_event(struct token *token)
+{
+    if (!token->store)
+        return false;
+    uint32_t told = atomic_load(&token->turns_told), turns = atomic_load(&token->group->turns);
+    return told != turns && atomic_compare_exchange_strong(&token->turns_told, &told, turns);
+}
+
 bool token_offers(const struct token *token, CK_MECHANISM_TYPE type)
 {
     bool known = false;

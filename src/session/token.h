@@ -21,6 +21,8 @@ struct token {
     struct table *sessions;  /* of the whole runtime */
     struct digests *digests; /* of the whole runtime */
 
+    _Atomic uint32_t turns_told; /* of group->turns, those that C_WaitForSlotEvent has told */
+
     struct busy logging;
     _Atomic uint32_t login; /* enum token_login */
 
@@ -43,6 +45,8 @@ static inline bool token_user_in(const struct token *token)
 {
     return token_login(token) == LOGIN_USER;
 }
+/* Has it become present or absent since this was asked last? Each time is told to one caller. */
+bool token_has_event(struct token *token);
 /* Does any member offer the mechanism, or is none known to offer anything yet? */
 bool token_offers(const struct token *token, CK_MECHANISM_TYPE type);
 void token_counts(struct token *token, CK_ULONG *ret_sessions, CK_ULONG *ret_rw);

@@ -20,6 +20,7 @@ END
         function row(kind, repeat, words) { how[kind " " repeat] = words }
         BEGIN {
             here = "here, whatever members do"
+            all = "all members or none: none may be away; one that fails in the middle is undone or named in the log"
             any = "on any member that can; on the next one if it fails"
             made = "session objects on one member; token objects by protocol"
             row("GENERAL", "NONE", here)
@@ -27,6 +28,17 @@ END
             row("SESSION", "NONE", here)
             row("LOGIN", "NEVER", "one attempt on one member; the others follow after it was accepted")
             row("LOGIN", "FREE", "here; every member that can be used is told")
+            row("SLOT", "NEVER", all)
+            row("SESSION", "FREE", here ": no validation is claimed")
+            row("ASYNC", "NEVER", here ": no session is asynchronous, `CKR_SESSION_ASYNC_NOT_SUPPORTED`")
+            own["C_SetPIN"] = own["C_InitPIN"] = all
+            own["C_InitToken"] = all "; only in an external group"
+            own["C_LoginUser"] = "as `C_Login`; with a user name only members with a 3.0 list follow"
+            dual = "the two running operations one after the other, whatever members have"
+            own["C_DigestEncryptUpdate"] = own["C_DecryptDigestUpdate"] = dual
+            own["C_SignEncryptUpdate"] = own["C_DecryptVerifyUpdate"] = dual
+            own["C_VerifySignatureInit"] = own["C_VerifySignature"] = any ", as `C_Verify`"
+            own["C_VerifySignatureUpdate"] = own["C_VerifySignatureFinal"] = any ", as `C_Verify`"
             row("OBJECT", "FREE", "here where known; else on any member, the next if it fails")
             row("FIND", "FREE", "here; in an external group on any member, the next if it fails")
             row("OBJECT", "PROTOCOL", made)
@@ -47,7 +59,7 @@ END
                 wrong = 1
             }
             served++
-            rows = rows "| `" name "` | " since " | yes | " how[kind " " repeat] " |\n"
+            rows = rows "| `" name "` | " since " | yes | " (name in own ? own[name] : how[kind " " repeat]) " |\n"
         }
         END {
             printf "%d of the %d functions of PKCS#11 3.2 are served. ", served, total

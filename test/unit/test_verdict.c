@@ -32,6 +32,7 @@ static const struct {
     {ERROR_FULL, {CKR_DEVICE_MEMORY, CKR_SESSION_COUNT, CKR_HOST_MEMORY, CKR_FUNCTION_REJECTED, LAST}},
     {ERROR_AMBIGUOUS,
      {CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_FUNCTION_CANCELED, CKR_VENDOR_DEFINED, LAST}},
+    {ERROR_UNABLE, {CKR_FUNCTION_NOT_SUPPORTED, LAST}},
 };
 
 static enum error_class class_wanted(CK_RV rv)
@@ -56,7 +57,6 @@ static void every_code_of_the_standard(void **state)
                      error_class_name(class_wanted(standard[i])));
         seen |= 1u << class;
     }
-    seen |= 1u << ERROR_UNABLE;
     assert_int_equal(seen, (1u << (ERROR_APPLICATION + 1)) - 1);
 }
 
