@@ -47,8 +47,9 @@ enum frame_steps {
     STEP_INIT = 1,
     STEP_LOGIN = 2,  /* C_Login(CKU_CONTEXT_SPECIFIC) with in[2] */
     STEP_UPDATE = 4, /* in[0] */
-    STEP_FINAL = 8,  /* out appended; a verification's signature is in[1] */
-    STEP_SINGLE = 16 /* in[0], in[1] */
+    STEP_KEY = 8,    /* C_DigestKey with key[0] */
+    STEP_FINAL = 16, /* out appended; a verification's signature is in[1] */
+    STEP_SINGLE = 32 /* in[0], in[1] */
 };
 
 struct span {

@@ -19,6 +19,15 @@ CK_RV entry_C_DigestUpdate(CK_SESSION_HANDLE session, CK_BYTE_PTR in, CK_ULONG i
                        &(struct op_io){.in = in, .in_len = in_len});
 }
 
+CK_RV entry_C_DigestKey(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_DigestKey, session);
+    if (rv == CKR_OK)
+        rv = crypt_digest_key(entry.session, key);
+    return entry_end(&entry, rv);
+}
+
 CK_RV entry_C_DigestFinal(CK_SESSION_HANDLE session, CK_BYTE_PTR out, CK_ULONG_PTR out_len)
 {
     return crypt_enter(CALL_DigestFinal, session, OP_DIGEST, EVENT_FINAL,

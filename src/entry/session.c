@@ -5,6 +5,7 @@
 #include "entry/enter.h"
 #include "session/crypt.h"
 #include "session/login.h"
+#include "session/state.h"
 
 CK_RV entry_C_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, CK_VOID_PTR application, CK_NOTIFY notify,
                           CK_SESSION_HANDLE_PTR session)
@@ -68,6 +69,28 @@ CK_RV entry_C_GetSessionValidationFlags(CK_SESSION_HANDLE session, CK_SESSION_VA
         rv = CKR_ARGUMENTS_BAD;
     if (rv == CKR_OK)
         *flags = 0;
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_GetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULONG_PTR len)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_GetOperationState, session);
+    if (rv == CKR_OK)
+        rv = len ? state_get(entry.session, state, len) : CKR_ARGUMENTS_BAD;
+    return entry_end(&entry, rv);
+}
+
+CK_RV entry_C_SetOperationState(CK_SESSION_HANDLE session, CK_BYTE_PTR state, CK_ULONG len,
+                                CK_OBJECT_HANDLE encryption_key, CK_OBJECT_HANDLE authentication_key)
+{
+    struct entry entry;
+    CK_RV rv = entry_take(&entry, CALL_SetOperationState, session);
+    entry.trace.in = len;
+    if (rv == CKR_OK && !state)
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK)
+        rv = state_set(entry.session, state, len, encryption_key || authentication_key);
     return entry_end(&entry, rv);
 }
 

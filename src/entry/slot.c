@@ -70,7 +70,8 @@ static void serial_of(const struct config_group *group, CK_CHAR serial[16])
 static void tell_token(struct token *token, CK_TOKEN_INFO *info)
 {
     *info = (CK_TOKEN_INFO){
-        .flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED | CKF_TOKEN_INITIALIZED,
+        .flags = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED | CKF_TOKEN_INITIALIZED |
+                 CKF_DUAL_CRYPTO_OPERATIONS | CKF_RESTORE_KEY_NOT_NEEDED,
         .ulMaxSessionCount = CK_EFFECTIVELY_INFINITE,
         .ulMaxRwSessionCount = CK_EFFECTIVELY_INFINITE,
         .ulMaxPinLen = PIN_MAX,

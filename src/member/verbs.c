@@ -99,6 +99,8 @@ static CK_RV run_step(const CK_FUNCTION_LIST *f, const struct kind *kind, struct
         return f->C_Login(frame->session, CKU_CONTEXT_SPECIFIC, frame->in[2].data, frame->in[2].len);
     case STEP_UPDATE:
         return run_update(kind, frame);
+    case STEP_KEY:
+        return f->C_DigestKey(frame->session, frame->key[0]);
     case STEP_FINAL:
         return run_final(kind, frame);
     default:

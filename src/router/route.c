@@ -395,13 +395,11 @@ CK_RV route_run(struct group *group, struct route *route)
     }
 }
 
-CK_RV route_continue(struct group *group, struct member *member, struct real_session *session,
-                     struct frame *frame, uint64_t deadline, enum error_class *ret_class)
+static CK_RV continue_end(struct group *group, struct member *member, struct real_session *session,
+                          uint32_t epoch, CK_RV rv, enum error_class *ret_class)
 {
     struct verdict_facts facts = {.logged_in = group_logged_in(group), .needs_handles = true};
-    uint32_t epoch = session->epoch;
-    CK_RV rv = member_run(member, frame, session, deadline);
-    *ret_class = verdict_class(rv, &facts);
+    *ret_class = rv == RV_GONE ? ERROR_APPLICATION : verdict_class(rv, &facts);
     if (*ret_class == ERROR_NONE || *ret_class == ERROR_APPLICATION)
         return rv;
     member_session_end(member, session, rv);
@@ -410,6 +408,26 @@ CK_RV route_continue(struct group *group, struct member *member, struct real_ses
     else
         note_failure(member, epoch, *ret_class, rv);
     return rv;
+}
+
+CK_RV route_continue(struct group *group, struct member *member, struct real_session *session,
+                     struct frame *frame, uint64_t deadline, enum error_class *ret_class)
+{
+    uint32_t epoch = session->epoch;
+    CK_RV rv = member_run(member, frame, session, deadline);
+    return continue_end(group, member, session, epoch, rv, ret_class);
+}
+
+CK_RV route_continue_key(struct group *group, struct member *member, struct real_session *session,
+                         struct object *key, struct frame *frame, uint64_t deadline,
+                         enum error_class *ret_class)
+{
+    uint32_t epoch = session->epoch;
+    struct route route = {.frame = frame, .key = {key}};
+    CK_RV rv = fill_handles(group, &route, member, epoch, deadline);
+    if (rv == CKR_OK)
+        rv = member_run(member, frame, session, deadline);
+    return continue_end(group, member, session, epoch, rv, ret_class);
 }
 
 const char *route_rv_name(CK_RV rv, struct name_buf *buf)

@@ -40,6 +40,11 @@ MUST_USE CK_RV route_run(struct group *group, struct route *route);
 MUST_USE CK_RV route_continue(struct group *group, struct member *member, struct real_session *session,
                               struct frame *frame, uint64_t deadline, enum error_class *ret_class);
 
+/* The same with the real handle of `key` there in the frame; found or made if need be. */
+MUST_USE CK_RV route_continue_key(struct group *group, struct member *member, struct real_session *session,
+                                  struct object *key, struct frame *frame, uint64_t deadline,
+                                  enum error_class *ret_class);
+
 /* Names RV_ values too. */
 const char *route_rv_name(CK_RV rv, struct name_buf *buf);
 

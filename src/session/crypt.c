@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "session/keyed.h"
 #include "session/local.h"
 #include "session/parts.h"
 #include "session/reach.h"
@@ -27,17 +28,25 @@ static uint64_t mark_of(const struct operation *op)
     return mark | 1;
 }
 
-static CK_RV find_key(struct operation *op, CK_OBJECT_HANDLE handle)
+static CK_RV look_up_key(const struct token *token, CK_OBJECT_HANDLE handle, struct object **ret)
 {
     struct object *key = NULL;
-    CK_RV rv = store_object(op->token->store, handle, token_user_in(op->token), &key);
+    CK_RV rv = store_object(token->store, handle, token_user_in(token), &key);
     if (rv != CKR_OK)
         return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_KEY_HANDLE_INVALID : rv;
     if (key->class != CKO_PRIVATE_KEY && key->class != CKO_PUBLIC_KEY && key->class != CKO_SECRET_KEY) {
         object_unref(key);
         return CKR_KEY_HANDLE_INVALID;
     }
-    return operation_set_key(op, key);
+    *ret = key;
+    return CKR_OK;
+}
+
+static CK_RV find_key(struct operation *op, CK_OBJECT_HANDLE handle)
+{
+    struct object *key = NULL;
+    CK_RV rv = look_up_key(op->token, handle, &key);
+    return rv == CKR_OK ? operation_set_key(op, key) : rv;
 }
 
 static CK_RV begin(struct operation *op, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
@@ -155,6 +164,27 @@ CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event
         operation_end(op);
     else
         op->phase = next;
+    return rv;
+}
+
+CK_RV crypt_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
+{
+    struct operation *op = session->op[OP_DIGEST];
+    struct op_rule rule = operation_rule(op ? op->phase : PHASE_IDLE, EVENT_UPDATE);
+    if (!rule.allowed)
+        return rule.rv;
+    AUTO(object_unref) struct object *key = NULL;
+    CK_RV rv = look_up_key(op->token, handle, &key);
+    if (rv != CKR_OK)
+        return rv;
+    if (key->class != CKO_SECRET_KEY)
+        return CKR_KEY_INDIGESTIBLE;
+    op->deadline = clock_after(op->token->config->call_timeout);
+    rv = keyed_feed(op, key);
+    if (rv == CKR_OK)
+        op->phase = rule.next;
+    else if (rv != CKR_KEY_INDIGESTIBLE && rv != CKR_KEY_HANDLE_INVALID)
+        operation_end(op);
     return rv;
 }
 

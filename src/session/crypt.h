@@ -17,6 +17,8 @@ MUST_USE CK_RV crypt_init_signature(struct session *session, const CK_MECHANISM 
  */
 MUST_USE CK_RV crypt_step(struct session *session, enum op_kind kind, enum op_event event,
                           const struct op_io *io);
+/* C_DigestKey. A key that cannot be fed leaves the digest as it was. */
+MUST_USE CK_RV crypt_digest_key(struct session *session, CK_OBJECT_HANDLE key);
 /* C_Login(CKU_CONTEXT_SPECIFIC). */
 MUST_USE CK_RV crypt_login(struct session *session, const uint8_t *pin, size_t len);
 /* C_SessionCancel: the kinds that the flags name. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "session/parts.h"
 #include "session/single.h"
 
 #define DIGEST_INFO_MAX 32
@@ -73,7 +74,7 @@ CK_RV local_plan(struct operation *op)
     return CKR_OK;
 }
 
-static CK_RV feed(struct operation *op, const struct op_io *io)
+CK_RV local_feed(struct operation *op, const uint8_t *in, size_t len)
 {
     if (!op->hash)
         op->hash = EVP_MD_CTX_new();
@@ -81,7 +82,17 @@ static CK_RV feed(struct operation *op, const struct op_io *io)
         return CKR_HOST_MEMORY;
     if (op->phase == PHASE_READY && EVP_DigestInit_ex2(op->hash, op->md, NULL) != 1)
         return CKR_HOST_MEMORY;
-    return io->in_len == 0 || EVP_DigestUpdate(op->hash, io->in, io->in_len) == 1 ? CKR_OK : CKR_HOST_MEMORY;
+    return len == 0 || EVP_DigestUpdate(op->hash, in, len) == 1 ? CKR_OK : CKR_HOST_MEMORY;
+}
+
+/* A digest's input is kept too: for its state (C_GetOperationState), and for a key that only a member can
+ * feed. */
+static CK_RV feed(struct operation *op, const struct op_io *io)
+{
+    CK_RV rv = local_feed(op, io->in, io->in_len);
+    if (rv == CKR_OK && op->engine == ENGINE_LOCAL)
+        parts_keep(op, io->in, io->in_len);
+    return rv;
 }
 
 /* The digest of what was fed, or of the input of a single-part operation, into op->digest. */

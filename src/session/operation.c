@@ -33,6 +33,9 @@ void operation_end(struct operation *op)
     reach_let_go(op, false);
     parts_forget(&op->parts);
     op->parts = (struct op_parts){0};
+    while (op->fed_count > 0)
+        object_unref(op->fed[--op->fed_count].object);
+    mem_free(TAKE(op->fed));
     if (op->md && op->hash)
         EVP_MD_CTX_reset(op->hash);
     op->md = NULL;

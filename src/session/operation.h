@@ -52,6 +52,12 @@ struct op_parts {
     bool dropped;      /* past replay-limit: not kept any more */
 };
 
+/* A key that went into a digest, behind that many bytes of what was fed. */
+struct op_key {
+    size_t at;
+    struct object *object; /* referenced */
+};
+
 /* What is known of a key and does not change; kept for the next operation with the same key. */
 struct op_facts {
     CK_OBJECT_HANDLE of; /* 0 = none */
@@ -87,6 +93,9 @@ struct operation {
 
     struct op_result result;
     struct op_parts parts;
+    struct op_key *fed; /* keys in a digest, in their order */
+    size_t fed_count;
+    struct object *feeding; /* the key in the frame that runs now; NULL = op->key */
 
     const EVP_MD *md; /* what is hashed here */
     EVP_MD_CTX *hash; /* kept from one operation to the next */

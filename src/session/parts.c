@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "session/keyed.h"
 #include "session/reach.h"
 #include "session/single.h"
 
@@ -58,6 +59,11 @@ static void commit(struct operation *op, const struct op_io *io, const uint8_t *
         parts_forget(parts);
         parts->dropped = true;
     }
+}
+
+void parts_keep(struct operation *op, const uint8_t *in, size_t len)
+{
+    commit(op, &(struct op_io){.in = in, .in_len = len}, NULL, 0);
 }
 
 static bool has_output(const struct operation *op)
@@ -117,12 +123,41 @@ static CK_RV replay(struct operation *op, unsigned steps, const struct op_io *io
     return CKR_OK;
 }
 
+/* From the start on another member. A digest with keys in it is first brought to where it was. */
+static CK_RV run_anew(struct operation *op, unsigned step, const struct op_io *io, struct frame **ret,
+                      size_t *ret_before)
+{
+    if (op->fed_count == 0)
+        return replay(op, step, io, ret, ret_before);
+    if (op->parts.dropped)
+        return lost_for_good(op, "the input was longer than replay-limit and is not kept");
+    for (unsigned tries = 0; tries <= op->token->group->count; tries++) {
+        CK_RV rv = keyed_bring(op);
+        bool lost;
+        AUTO(frame_unref)
+        struct frame *frame = reach_frame(op, step, io->in, io->in_len, io, room_for(op, 0, true));
+        if (rv != CKR_OK || !frame)
+            return rv == CKR_OK ? CKR_HOST_MEMORY : rv;
+        rv = reach_held(op, &frame, &lost);
+        if (lost)
+            continue;
+        if (step == STEP_FINAL)
+            reach_let_go(op, rv == CKR_OK);
+        if (rv != CKR_OK)
+            return rv;
+        *ret_before = 0;
+        *ret = TAKE(frame);
+        return CKR_OK;
+    }
+    return CKR_DEVICE_ERROR;
+}
+
 /* One step, in the held session or by replay. */
 static CK_RV run(struct operation *op, unsigned step, const struct op_io *io, struct frame **ret,
                  size_t *ret_before)
 {
     if (!op->real)
-        return replay(op, step, io, ret, ret_before);
+        return run_anew(op, step, io, ret, ret_before);
     bool lost;
     AUTO(frame_unref)
     struct frame *frame =
@@ -133,7 +168,7 @@ static CK_RV run(struct operation *op, unsigned step, const struct op_io *io, st
     if (lost) {
         log_event(LOG_INFO, "operation-moved", "group=%s call=%s fed=%zu", op->token->config->name,
                   verb_name(VERB_CRYPT, op->kind), op->parts.fed);
-        return op->stateful ? CKR_DEVICE_ERROR : replay(op, step, io, ret, ret_before);
+        return op->stateful ? CKR_DEVICE_ERROR : run_anew(op, step, io, ret, ret_before);
     }
     if (step == STEP_FINAL)
         reach_let_go(op, rv == CKR_OK || rv == CKR_SIGNATURE_INVALID || rv == CKR_SIGNATURE_LEN_RANGE);

@@ -11,6 +11,8 @@
 MUST_USE CK_RV parts_update(struct operation *op, const struct op_io *io);
 /* With io->signature: verification. */
 MUST_USE CK_RV parts_final(struct operation *op, const struct op_io *io);
+/* Keeps what was fed elsewhere than to a member, as long as there is room. */
+void parts_keep(struct operation *op, const uint8_t *in, size_t len);
 /* Wipes and releases what is kept. */
 void parts_forget(struct op_parts *parts);
 

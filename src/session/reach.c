@@ -58,7 +58,10 @@ CK_RV reach_held(struct operation *op, struct frame **frame, bool *ret_lost)
     enum error_class class;
     CK_RV rv;
     for (int tries = 0;; tries++) {
-        rv = route_continue(op->token->group, op->member, op->real, *frame, held_deadline(op), &class);
+        rv = op->feeding
+                 ? route_continue_key(op->token->group, op->member, op->real, op->feeding, *frame,
+                                      held_deadline(op), &class)
+                 : route_continue(op->token->group, op->member, op->real, *frame, held_deadline(op), &class);
         if (rv != CKR_BUFFER_TOO_SMALL || tries == 2)
             break;
         if (!give_room(frame)) {
@@ -68,7 +71,7 @@ CK_RV reach_held(struct operation *op, struct frame **frame, bool *ret_lost)
     }
     *ret_lost = class != ERROR_NONE && class != ERROR_APPLICATION;
     if (!*ret_lost)
-        return rv;
+        return rv == RV_GONE ? CKR_KEY_HANDLE_INVALID : rv;
     op->doubtful = class == ERROR_AMBIGUOUS ? op->member : NULL;
     op->member = NULL;
     op->real = NULL;
@@ -99,7 +102,7 @@ static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, b
 {
     struct route route;
     route_init(&route, *frame, op->work, op->deadline);
-    route.key[0] = op->key;
+    route.key[0] = op->feeding ? op->feeding : op->key;
     route.mech = op->there.mechanism;
     route.hold = hold;
     route.once = once;

@@ -39,6 +39,8 @@ END
             own["C_SignEncryptUpdate"] = own["C_DecryptVerifyUpdate"] = dual
             own["C_VerifySignatureInit"] = own["C_VerifySignature"] = any ", as `C_Verify`"
             own["C_VerifySignatureUpdate"] = own["C_VerifySignatureFinal"] = any ", as `C_Verify`"
+            own["C_GetOperationState"] = own["C_SetOperationState"] = "digests, up to `replay-limit`: the state is what was fed"
+            own["C_DigestKey"] = "here if the value may be read; else the digest moves to a member that can"
             row("OBJECT", "FREE", "here where known; else on any member, the next if it fails")
             row("FIND", "FREE", "here; in an external group on any member, the next if it fails")
             row("OBJECT", "PROTOCOL", made)
