@@ -250,6 +250,40 @@ void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech)
         copy_mech(frame, &frame->mech, mech);
 }
 
+size_t frame_room_param(const struct param_shape *shape, const void *param, size_t len)
+{
+    if (!param || len > FIELD_MAX)
+        return 0;
+    size_t room = room_of_fields(shape, param, NULL, 0);
+    return room == SIZE_MAX ? 0 : room + align_up(len);
+}
+
+void frame_set_param(struct frame *frame, const struct param_shape *shape, const void *param, size_t len)
+{
+    if (!param || !len)
+        return;
+    frame->param = take_room(frame, len);
+    frame->param_len = len;
+    memcpy(frame->param, param, len);
+    note_pointer(frame, &frame->param);
+    copy_fields(frame, shape, frame->param, NULL);
+}
+
+void frame_give_param(const struct frame *frame, const struct param_shape *shape, const void *param)
+{
+    for (size_t i = 0; shape && frame->param && i < shape->fields; i++) {
+        const struct param_field *field = &shape->field[i];
+        size_t len = 0;
+        if (field->kind != PARAM_OUT && field->kind != PARAM_OUT_FIXED)
+            continue;
+        /* The lengths are the application's: the member may have written others. */
+        void *into = (void *)(uintptr_t)target_of(field, param);
+        const void *from = target_of(field, frame->param);
+        if (into && from && mech_field_len(field, param, NULL, &len) && len)
+            memcpy(into, from, len);
+    }
+}
+
 static CK_ATTRIBUTE *copy_templ(struct frame *frame, const CK_ATTRIBUTE *templ, CK_ULONG count,
                                 enum folding folding);
 
@@ -314,6 +348,8 @@ struct frame *frame_clone(const struct frame *frame, size_t out_room)
     clone->steps = frame->steps;
     clone->mech = frame->mech;
     clone->number_in = frame->number_in;
+    clone->param = frame->param;
+    clone->param_len = frame->param_len;
     memcpy(clone->templ_count, frame->templ_count, sizeof(clone->templ_count));
     memcpy(clone->templ, frame->templ, sizeof(clone->templ));
     memcpy(clone->in, frame->in, sizeof(clone->in));
@@ -336,6 +372,7 @@ struct frame *frame_clone(const struct frame *frame, size_t out_room)
 
 static const char *const verb_names[VERBS] = {
     [VERB_CRYPT] = "crypt",
+    [VERB_MESSAGE] = "message",
     [VERB_FIND] = "C_FindObjects",
     [VERB_GET_ATTRIBUTES] = "C_GetAttributeValue",
     [VERB_SET_ATTRIBUTES] = "C_SetAttributeValue",
@@ -361,13 +398,21 @@ static const char *const verb_names[VERBS] = {
     [VERB_CONNECT] = "C_Initialize",
 };
 static const char *const kind_names[OP_KINDS] = {
-    [OP_ENCRYPT] = "C_Encrypt", [OP_DECRYPT] = "C_Decrypt",
-    [OP_SIGN] = "C_Sign",       [OP_VERIFY] = "C_Verify",
-    [OP_DIGEST] = "C_Digest",   [OP_SIGN_RECOVER] = "C_SignRecover",
-    [OP_FIND] = "C_Find",       [OP_VERIFY_RECOVER] = "C_VerifyRecover",
+    [OP_ENCRYPT] = "C_Encrypt",
+    [OP_DECRYPT] = "C_Decrypt",
+    [OP_SIGN] = "C_Sign",
+    [OP_VERIFY] = "C_Verify",
+    [OP_DIGEST] = "C_Digest",
+    [OP_SIGN_RECOVER] = "C_SignRecover",
+    [OP_FIND] = "C_Find",
+    [OP_VERIFY_RECOVER] = "C_VerifyRecover",
+    [OP_MESSAGE_ENCRYPT] = "C_EncryptMessage",
+    [OP_MESSAGE_DECRYPT] = "C_DecryptMessage",
+    [OP_MESSAGE_SIGN] = "C_SignMessage",
+    [OP_MESSAGE_VERIFY] = "C_VerifyMessage",
 };
 
 const char *verb_name(enum verb verb, enum op_kind kind)
 {
-    return verb == VERB_CRYPT ? kind_names[kind] : verb_names[verb];
+    return verb == VERB_CRYPT || verb == VERB_MESSAGE ? kind_names[kind] : verb_names[verb];
 }

@@ -15,6 +15,7 @@
 
 enum verb {
     VERB_CRYPT,          /* the steps of `steps` of an operation of `kind` */
+    VERB_MESSAGE,        /* the steps of a message-based operation of `kind` (enum message_steps) */
     VERB_FIND,           /* all handles that match templ[0] into out, as CK_OBJECT_HANDLEs */
     VERB_GET_ATTRIBUTES, /* templ[0] filled in place; its values have room */
     VERB_SET_ATTRIBUTES,
@@ -52,6 +53,17 @@ enum frame_steps {
     STEP_SINGLE = 32 /* in[0], in[1] */
 };
 
+/* Steps of VERB_MESSAGE, done in this order; with MESSAGE_END the session is clean, whatever the one before
+ * gave. The first two are those of VERB_CRYPT. */
+enum message_steps {
+    MESSAGE_INIT = STEP_INIT,
+    MESSAGE_LOGIN = STEP_LOGIN,
+    MESSAGE_ONCE = 4,  /* in[0], and in[1]: additional data, or the signature to be verified */
+    MESSAGE_BEGIN = 8, /* in[1]: additional data */
+    MESSAGE_NEXT = 16, /* in[0]; number_in: the flags; in[1]: the signature, when it ends a verification */
+    MESSAGE_END = 32   /* C_Message...Final */
+};
+
 struct span {
     uint8_t *data;
     CK_ULONG len;
@@ -79,6 +91,8 @@ struct frame {
     CK_ATTRIBUTE *templ[2];
     CK_ULONG templ_count[2];
     struct span in[3];
+    uint8_t *param; /* of a message: read and written by the member */
+    size_t param_len;
     uint8_t *out;
     CK_ULONG out_cap;
     CK_ULONG number_in;
@@ -120,6 +134,11 @@ AUTO_DEFINE(frame_unref, struct frame)
 void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t len);
 /* Deep copy by the table of mechs.h. NULL or a mechanism without parameter is fine. */
 void frame_set_mech(struct frame *frame, const CK_MECHANISM *mech);
+/* What a message brings with it, by its shape (NULL: flat); frame_room_param is 0 if it cannot be copied. */
+size_t frame_room_param(const struct param_shape *shape, const void *param, size_t len);
+void frame_set_param(struct frame *frame, const struct param_shape *shape, const void *param, size_t len);
+/* What the member wrote there goes to where the application's own points. */
+void frame_give_param(const struct frame *frame, const struct param_shape *shape, const void *param);
 /* With values copied; for GET_ATTRIBUTES lengths are room, and values start zeroed. Nested templates are
  * deep-copied. */
 void frame_set_templ(struct frame *frame, unsigned which, const CK_ATTRIBUTE *templ, CK_ULONG count);

@@ -46,6 +46,7 @@ struct nss_mac {
 #define POINTER(type, name, len)         FIELD(POINTER, COUNT, type, name, offsetof(type, len), 1)
 #define OUT(type, name, len)             FIELD(OUT, COUNT, type, name, offsetof(type, len), 1)
 #define OUT_AT(type, name, len)          FIELD(OUT, COUNT_AT, type, name, offsetof(type, len), 1)
+#define OUT_BITS(type, name, len)        FIELD(OUT, BITS, type, name, offsetof(type, len), 1)
 #define BITS(type, name, len)            FIELD(POINTER, BITS, type, name, offsetof(type, len), 1)
 #define TEXT(type, name)                 FIELD(POINTER, TEXT, type, name, 0, 1)
 #define OUTER_BITS(type, name, outer, n) FIELD(OUT, OUTER_BITS, type, name, offsetof(outer, n), 1)
@@ -122,6 +123,34 @@ const struct param_shape *mech_shape(const struct mech_info *info, size_t len)
         if (shape->fields && (!shape->size || shape->size == len))
             return shape;
     return NULL;
+}
+
+const struct param_shape *mech_message_shape(CK_MECHANISM_TYPE type, size_t len)
+{
+    static const struct {
+        CK_MECHANISM_TYPE type;
+        const struct param_shape *shape;
+    } shapes[] = {
+        {CKM_AES_GCM, &shape_GCM_MESSAGE},
+        {CKM_AES_CCM, &shape_CCM_MESSAGE},
+        {CKM_CHACHA20_POLY1305, &shape_POLY1305_MESSAGE},
+        {CKM_SALSA20_POLY1305, &shape_POLY1305_MESSAGE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+        if (shapes[i].type == type && shapes[i].shape->size == len)
+            return shapes[i].shape;
+    return NULL;
+}
+
+bool mech_message_counts(CK_MECHANISM_TYPE type, const void *param, size_t len)
+{
+    const struct param_shape *shape = param ? mech_message_shape(type, len) : NULL;
+    CK_GENERATOR_FUNCTION how = CKG_NO_GENERATE;
+    if (shape == &shape_GCM_MESSAGE)
+        memcpy(&how, (const uint8_t *)param + offsetof(CK_GCM_MESSAGE_PARAMS, ivGenerator), sizeof(how));
+    if (shape == &shape_CCM_MESSAGE)
+        memcpy(&how, (const uint8_t *)param + offsetof(CK_CCM_MESSAGE_PARAMS, nonceGenerator), sizeof(how));
+    return how != CKG_NO_GENERATE && how != CKG_GENERATE_RANDOM;
 }
 
 static CK_ULONG ulong_at(const void *base, size_t offset)
@@ -296,7 +325,8 @@ enum work_class mech_work(enum op_kind kind, CK_KEY_TYPE key_type, unsigned bits
         return WORK_OBJECT;
     if (kind == OP_DIGEST || !key_is_pair(key_type))
         return WORK_SYMMETRIC;
-    if (kind == OP_ENCRYPT || kind == OP_VERIFY || kind == OP_VERIFY_RECOVER)
+    if (kind == OP_ENCRYPT || kind == OP_VERIFY || kind == OP_VERIFY_RECOVER || kind == OP_MESSAGE_ENCRYPT ||
+        kind == OP_MESSAGE_VERIFY)
         return WORK_PUBLIC;
     if (key_type != CKK_RSA)
         return WORK_EC;

@@ -17,8 +17,17 @@ enum op_kind {
     OP_SIGN_RECOVER,
     OP_VERIFY_RECOVER,
     OP_FIND,
+    OP_MESSAGE_ENCRYPT, /* the message-based ones of 3.0 */
+    OP_MESSAGE_DECRYPT,
+    OP_MESSAGE_SIGN,
+    OP_MESSAGE_VERIFY,
     OP_KINDS
 };
+
+static inline bool op_is_message(enum op_kind kind)
+{
+    return kind >= OP_MESSAGE_ENCRYPT && kind <= OP_MESSAGE_VERIFY;
+}
 
 /* Classes of work with latencies of their own. */
 enum work_class {
@@ -91,6 +100,10 @@ const struct mech_info *mech_lookup(CK_MECHANISM_TYPE type);
 const CK_MECHANISM_TYPE *mech_splits(size_t *ret_count);
 /* The shape of a parameter of that length; NULL: flat. */
 const struct param_shape *mech_shape(const struct mech_info *info, size_t len);
+/* The shape of what a message brings with it in an operation of that mechanism; NULL: flat. */
+const struct param_shape *mech_message_shape(CK_MECHANISM_TYPE type, size_t len);
+/* Is its nonce the next one of a counter that runs from one message to the next? */
+bool mech_message_counts(CK_MECHANISM_TYPE type, const void *param, size_t len);
 /*
  * The bytes behind the pointer of `field` in `param` (`outer`: the structure that points to `param`, else
  * NULL); 0 for NULL. False if there cannot be so many: the parameter is invalid.

@@ -95,6 +95,8 @@ void member_session_end(struct member *member, struct real_session *session, CK_
 /* Answers after which a session is as good as before: nothing runs in it. */
 static bool leaves_clean(const struct frame *frame, CK_RV rv)
 {
+    if (frame->verb == VERB_MESSAGE)
+        return rv < RV_INSIDE && frame->step_reached == MESSAGE_END;
     if (rv == CKR_OK)
         return frame->verb != VERB_CRYPT || (frame->steps & (STEP_FINAL | STEP_SINGLE));
     return frame->verb != VERB_CRYPT && rv < RV_INSIDE && rv != CKR_SESSION_HANDLE_INVALID &&

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "member/messages.h"
 
 typedef CK_RV (*init_fn)(CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
 typedef CK_RV (*single_fn)(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR);
@@ -156,8 +157,12 @@ static CK_RV run_get_attributes(const CK_FUNCTION_LIST *f, struct frame *frame)
     return f->C_GetAttributeValue(frame->session, frame->key[0], answer, frame->templ_count[0]);
 }
 
-static CK_RV run_mechanisms(const CK_FUNCTION_LIST *f, struct frame *frame)
+#define MESSAGE_FLAGS \
+    (CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY | CKF_MULTI_MESSAGE)
+
+static CK_RV run_mechanisms(const struct module *module, struct frame *frame)
 {
+    const CK_FUNCTION_LIST *f = module->f;
     struct frame_mechanism *into = (void *)frame->out;
     CK_ULONG count = frame->out_cap / sizeof(*into);
     CK_MECHANISM_TYPE *type = mem_new(count, sizeof(*type));
@@ -170,6 +175,8 @@ static CK_RV run_mechanisms(const CK_FUNCTION_LIST *f, struct frame *frame)
     for (CK_ULONG i = 0; rv == CKR_OK && i < count; i++) {
         into[kept].type = type[i];
         CK_RV said = f->C_GetMechanismInfo(frame->slot, type[i], &into[kept].info);
+        if (!module->f3)
+            into[kept].info.flags &= ~(CK_FLAGS)MESSAGE_FLAGS;
         kept += said == CKR_OK;
         failed |= said != CKR_OK && said != CKR_MECHANISM_INVALID;
     }
@@ -201,6 +208,8 @@ static CK_RV run(const struct module *module, struct frame *frame)
     switch (frame->verb) {
     case VERB_CRYPT:
         return run_crypt(f, frame);
+    case VERB_MESSAGE:
+        return message_run(module, frame);
     case VERB_FIND:
         return run_find(f, frame);
     case VERB_GET_ATTRIBUTES:
@@ -253,7 +262,7 @@ static CK_RV run(const struct module *module, struct frame *frame)
     case VERB_TOKEN_INFO:
         return f->C_GetTokenInfo(frame->slot, (CK_TOKEN_INFO *)(void *)frame->out);
     case VERB_MECHANISMS:
-        return run_mechanisms(f, frame);
+        return run_mechanisms(module, frame);
     default:
         return CKR_FUNCTION_NOT_SUPPORTED;
     }

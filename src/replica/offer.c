@@ -62,7 +62,7 @@ static bool by_splitting(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANI
         !mech_digest_name(info->digest) || !by_members(store, info->raw, ret))
         return false;
     ret->flags &= ~(CK_FLAGS)(CKF_ENCRYPT | CKF_DECRYPT | CKF_WRAP | CKF_UNWRAP | CKF_SIGN_RECOVER |
-                              CKF_VERIFY_RECOVER);
+                              CKF_VERIFY_RECOVER | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY);
     return ret->flags & CKF_SIGN;
 }
 

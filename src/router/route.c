@@ -52,7 +52,10 @@ static bool eligible(const struct route *route, const struct walk *walk, const s
     for (unsigned k = 0; k < 2; k++)
         if (route->key[k] && route->key[k]->pinned >= 0 && (unsigned)route->key[k]->pinned != i)
             return false;
-    return route->mech == CK_UNAVAILABLE_INFORMATION || member_mechanism(member, route->mech);
+    if (route->mech == CK_UNAVAILABLE_INFORMATION)
+        return true;
+    const CK_MECHANISM_INFO *info = member_mechanism(member, route->mech);
+    return info && (info->flags & route->flags) == route->flags;
 }
 
 static struct candidate candidate_of(struct group *group, const struct route *route, const struct walk *walk,

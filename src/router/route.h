@@ -15,6 +15,7 @@ struct route {
     struct object *key[2]; /* whose real handles go into the frame; NULL = none */
     enum work_class work;
     CK_MECHANISM_TYPE mech; /* that the member must offer; CK_UNAVAILABLE_INFORMATION = any */
+    CK_FLAGS flags;         /* and that its information of the mechanism must have */
     uint64_t deadline;
     int only;       /* index of the one member that may do it, -1 = any */
     uint64_t avoid; /* members (bits) that must not */

@@ -190,8 +190,9 @@ CK_RV crypt_digest_key(struct session *session, CK_OBJECT_HANDLE handle)
 
 CK_RV crypt_login(struct session *session, const uint8_t *pin, size_t len)
 {
-    static const enum op_kind order[] = {OP_SIGN,    OP_SIGN_RECOVER, OP_DECRYPT,
-                                         OP_ENCRYPT, OP_VERIFY,       OP_VERIFY_RECOVER};
+    static const enum op_kind order[] = {
+        OP_SIGN,           OP_SIGN_RECOVER,    OP_DECRYPT,         OP_ENCRYPT,      OP_VERIFY,
+        OP_VERIFY_RECOVER, OP_MESSAGE_ENCRYPT, OP_MESSAGE_DECRYPT, OP_MESSAGE_SIGN, OP_MESSAGE_VERIFY};
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         struct operation *op = session->op[order[i]];
         if (!op || op->phase == PHASE_IDLE || !op->facts.always_authenticate || op->pin)
@@ -205,10 +206,18 @@ CK_RV crypt_login(struct session *session, const uint8_t *pin, size_t len)
 void crypt_cancel(struct session *session, CK_FLAGS flags)
 {
     static const CK_FLAGS flag[OP_KINDS] = {
-        [OP_ENCRYPT] = CKF_ENCRYPT,   [OP_DECRYPT] = CKF_DECRYPT,
-        [OP_SIGN] = CKF_SIGN,         [OP_VERIFY] = CKF_VERIFY,
-        [OP_DIGEST] = CKF_DIGEST,     [OP_SIGN_RECOVER] = CKF_SIGN_RECOVER,
-        [OP_FIND] = CKF_FIND_OBJECTS, [OP_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
+        [OP_ENCRYPT] = CKF_ENCRYPT,
+        [OP_DECRYPT] = CKF_DECRYPT,
+        [OP_SIGN] = CKF_SIGN,
+        [OP_VERIFY] = CKF_VERIFY,
+        [OP_DIGEST] = CKF_DIGEST,
+        [OP_SIGN_RECOVER] = CKF_SIGN_RECOVER,
+        [OP_FIND] = CKF_FIND_OBJECTS,
+        [OP_VERIFY_RECOVER] = CKF_VERIFY_RECOVER,
+        [OP_MESSAGE_ENCRYPT] = CKF_MESSAGE_ENCRYPT,
+        [OP_MESSAGE_DECRYPT] = CKF_MESSAGE_DECRYPT,
+        [OP_MESSAGE_SIGN] = CKF_MESSAGE_SIGN,
+        [OP_MESSAGE_VERIFY] = CKF_MESSAGE_VERIFY,
     };
     for (int kind = 0; kind < OP_KINDS; kind++)
         if (flags & flag[kind] && session->op[kind])

@@ -29,6 +29,7 @@ void operation_free(struct operation *op)
 void operation_end(struct operation *op)
 {
     op->phase = PHASE_IDLE;
+    op->counted = false;
     operation_drop_result(op);
     reach_let_go(op, false);
     parts_forget(&op->parts);

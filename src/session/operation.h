@@ -24,6 +24,11 @@ struct op_io {
     CK_ULONG in_len;
     const uint8_t *signature; /* to be verified */
     CK_ULONG signature_len;
+    const uint8_t *aad; /* of a message; and what it brings with it, where nonce and tag are put */
+    CK_ULONG aad_len;
+    const void *param;
+    CK_ULONG param_len;
+    CK_FLAGS flags;    /* of C_...MessageNext */
     bool kept;         /* the signature is the one that C_VerifySignatureInit was given */
     uint8_t *out;      /* NULL with out_len: only the length is asked for */
     CK_ULONG *out_len; /* NULL: the call has no output */
@@ -76,6 +81,7 @@ struct operation {
     uint64_t deadline; /* of the C_ call that runs now */
     uint64_t mark;     /* of this Init, for object_is_proven */
     bool stateful;     /* must not be repeated */
+    bool counted;      /* its messages have nonces that a member counts: it cannot be moved */
 
     CK_MECHANISM mech;  /* as the application gave it */
     CK_MECHANISM there; /* as members get it */

@@ -10,21 +10,28 @@
 struct frame *reach_frame(const struct operation *op, unsigned steps, const uint8_t *in, size_t in_len,
                           const struct op_io *io, size_t out_room)
 {
-    size_t signature = io && io->signature ? io->signature_len : 0;
-    size_t room =
-        frame_room_mech(&op->there) + frame_room(in_len) + frame_room(signature) + frame_room(op->pin_len);
-    struct frame *frame = frame_new(VERB_CRYPT, room, out_room);
+    static const struct op_io nothing = {0};
+    const struct op_io *more = io ? io : &nothing;
+    const struct param_shape *shape = mech_message_shape(op->there.mechanism, more->param_len);
+    size_t room = frame_room_mech(&op->there) + frame_room(in_len) + frame_room(more->signature_len) +
+                  frame_room(more->aad_len) + frame_room(op->pin_len) +
+                  frame_room_param(shape, more->param, more->param_len);
+    struct frame *frame = frame_new(op_is_message(op->kind) ? VERB_MESSAGE : VERB_CRYPT, room, out_room);
     if (!frame)
         return NULL;
     frame->kind = op->kind;
     frame->steps = steps;
+    frame->number_in = more->flags;
     frame_set_mech(frame, &op->there);
-    if (in_len || steps & (STEP_UPDATE | STEP_SINGLE))
+    if (in_len || op_is_message(op->kind) || steps & (STEP_UPDATE | STEP_SINGLE))
         frame_set_in(frame, 0, in, in_len);
-    if (io && io->signature)
-        frame_set_in(frame, 1, io->signature, signature);
+    if (more->signature)
+        frame_set_in(frame, 1, more->signature, more->signature_len);
+    if (more->aad)
+        frame_set_in(frame, 1, more->aad, more->aad_len);
     if (op->pin)
         frame_set_in(frame, 2, op->pin, op->pin_len);
+    frame_set_param(frame, shape, more->param, more->param_len);
     return frame;
 }
 
@@ -98,12 +105,24 @@ static bool another_is_up(const struct operation *op)
     return false;
 }
 
+CK_FLAGS reach_flags(enum op_kind kind)
+{
+    static const CK_FLAGS flags[OP_KINDS] = {
+        [OP_MESSAGE_ENCRYPT] = CKF_MESSAGE_ENCRYPT,
+        [OP_MESSAGE_DECRYPT] = CKF_MESSAGE_DECRYPT,
+        [OP_MESSAGE_SIGN] = CKF_MESSAGE_SIGN,
+        [OP_MESSAGE_VERIFY] = CKF_MESSAGE_VERIFY,
+    };
+    return flags[kind];
+}
+
 static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, bool once)
 {
     struct route route;
     route_init(&route, *frame, op->work, op->deadline);
     route.key[0] = op->feeding ? op->feeding : op->key;
     route.mech = op->there.mechanism;
+    route.flags = reach_flags(op->kind);
     route.hold = hold;
     route.once = once;
     if (op->doubtful && another_is_up(op))

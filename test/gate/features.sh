@@ -41,6 +41,7 @@ END
             own["C_VerifySignatureUpdate"] = own["C_VerifySignatureFinal"] = any ", as `C_Verify`"
             own["C_GetOperationState"] = own["C_SetOperationState"] = "digests, up to `replay-limit`: the state is what was fed"
             own["C_DigestKey"] = "here if the value may be read; else the digest moves to a member that can"
+            row("MESSAGE", "FREE", any ", of those with a 3.0 list; in parts, or with a nonce that is counted, on one")
             row("OBJECT", "FREE", "here where known; else on any member, the next if it fails")
             row("FIND", "FREE", "here; in an external group on any member, the next if it fails")
             row("OBJECT", "PROTOCOL", made)
