@@ -27,7 +27,7 @@ static CK_RV enter(struct session *session, enum op_kind kind, enum op_phase pha
     if ((!io->in && io->in_len) || (!io->aad && io->aad_len) || (!io->signature && io->signature_len) ||
         (!io->param && io->param_len))
         return CKR_ARGUMENTS_BAD;
-    if (io->param &&
+    if (io->param_len &&
         !frame_room_param(mech_message_shape(op->mech.mechanism, io->param_len), io->param, io->param_len))
         return CKR_MECHANISM_PARAM_INVALID;
     if (op->facts.always_authenticate && !op->pin && !io_is_query(io))

@@ -270,8 +270,8 @@ static void signature_first(void **state)
     assert_int_equal(p->C_VerifySignatureInit(session, &rsa, public_key, NULL, 0), CKR_ARGUMENTS_BAD);
 }
 
-/* SoftHSM has no recovery; the answer is its own, and nobody goes down for it. */
-static void recovery_unsupported(void **state)
+/* SoftHSM has neither recovery nor messages; the answer is its own, and nobody goes down for it. */
+static void unsupported(void **state)
 {
     (void)state;
     CK_MECHANISM raw = {CKM_RSA_PKCS, NULL, 0};
@@ -281,6 +281,12 @@ static void recovery_unsupported(void **state)
     assert_int_equal(rig_p11->C_SignRecoverInit(session, &raw, private_key), CKR_FUNCTION_NOT_SUPPORTED);
     assert_int_equal(rig_p11->C_SignRecover(session, text, 10, out, &len), CKR_OPERATION_NOT_INITIALIZED);
     assert_int_equal(rig_p11->C_VerifyRecoverInit(session, &raw, public_key), CKR_FUNCTION_NOT_SUPPORTED);
+    /* Nor has it message functions, and so nobody says that there are any. */
+    CK_MECHANISM gcm = {CKM_AES_GCM, NULL, 0};
+    CK_MECHANISM_INFO info;
+    assert_int_equal(rig_p11->C_MessageEncryptInit(session, &gcm, aes), CKR_FUNCTION_NOT_SUPPORTED);
+    OK(rig_p11->C_GetMechanismInfo(rig_slot, CKM_AES_GCM, &info));
+    assert_int_equal(info.flags & (CKF_MESSAGE_ENCRYPT | CKF_MESSAGE_DECRYPT), 0);
     assert_false(rig_log_has("member-state"));
 }
 
@@ -310,16 +316,11 @@ static void not_asynchronous(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digest_encrypt),
-        cmocka_unit_test(sign_encrypt),
-        cmocka_unit_test(decrypt_digest),
-        cmocka_unit_test(decrypt_verify),
-        cmocka_unit_test(in_place),
-        cmocka_unit_test(order),
-        cmocka_unit_test(both_end),
-        cmocka_unit_test(signature_first),
-        cmocka_unit_test(recovery_unsupported),
-        cmocka_unit_test(not_asynchronous),
+        cmocka_unit_test(digest_encrypt), cmocka_unit_test(sign_encrypt),
+        cmocka_unit_test(decrypt_digest), cmocka_unit_test(decrypt_verify),
+        cmocka_unit_test(in_place),       cmocka_unit_test(order),
+        cmocka_unit_test(both_end),       cmocka_unit_test(signature_first),
+        cmocka_unit_test(unsupported),    cmocka_unit_test(not_asynchronous),
     };
     return cmocka_run_group_tests_name("calls_dual", tests, begin, end);
 }
