@@ -484,6 +484,44 @@ static void clone_has_a_blank_answer(void **state)
     frame_unref(frame);
 }
 
+/* What a message brings with it is copied in, cloned, and what the member wrote goes back to the application.
+ */
+static void message_parameters(void **state)
+{
+    (void)state;
+    CK_BYTE iv[12] = "nonce nonce", tag[16] = {0};
+    CK_GCM_MESSAGE_PARAMS with = {iv, sizeof(iv), 0, CKG_GENERATE_RANDOM, tag, 128};
+    const struct param_shape *shape = mech_message_shape(CKM_AES_GCM, sizeof(with));
+    assert_non_null(shape);
+    assert_null(mech_message_shape(CKM_AES_GCM, sizeof(with) - 1));
+    assert_null(mech_message_shape(CKM_AES_CBC, sizeof(with)));
+    size_t room = frame_room_param(shape, &with, sizeof(with));
+    struct frame *frame = frame_new(VERB_MESSAGE, room, 8);
+    frame_set_param(frame, shape, &with, sizeof(with));
+    assert_true(frame->used <= room);
+    struct frame *clone = frame_clone(frame, 0);
+    frame_unref(frame);
+    assert_inside(clone, clone->param, sizeof(with));
+    CK_GCM_MESSAGE_PARAMS *copy = (void *)clone->param;
+    assert_inside(clone, copy->pIv, sizeof(iv));
+    assert_inside(clone, copy->pTag, sizeof(tag));
+    assert_memory_equal(copy->pIv, iv, sizeof(iv));
+    memset(copy->pIv, 1, sizeof(iv));
+    memset(copy->pTag, 2, sizeof(tag));
+    copy->ulIvLen = copy->ulTagBits = 1 << 20;
+    frame_give_param(clone, shape, &with);
+    for (size_t i = 0; i < sizeof(iv); i++)
+        assert_int_equal(iv[i], 1);
+    for (size_t i = 0; i < sizeof(tag); i++)
+        assert_int_equal(tag[i], 2);
+    assert_int_equal(with.ulTagBits, 128);
+    frame_unref(clone);
+    /* Lengths that cannot be: nothing is copied. */
+    with.ulIvLen = ~0UL;
+    assert_int_equal(frame_room_param(shape, &with, sizeof(with)), 0);
+    assert_int_equal(frame_room_param(NULL, NULL, 0), 0);
+}
+
 static void references(void **state)
 {
     (void)state;
@@ -543,6 +581,7 @@ int main(void)
         cmocka_unit_test(impossible_templates),
         cmocka_unit_test(too_many_pointers),
         cmocka_unit_test(clone_has_a_blank_answer),
+        cmocka_unit_test(message_parameters),
         cmocka_unit_test(references),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(what_a_parameter_has),

@@ -32,6 +32,23 @@ static void table_rises(void **state)
     assert_string_equal(mech_lookup(CKM_AES_GCM)->name, "CKM_AES_GCM");
 }
 
+static void counted_nonces(void **state)
+{
+    (void)state;
+    CK_GCM_MESSAGE_PARAMS gcm = {0};
+    CK_CCM_MESSAGE_PARAMS ccm = {0};
+    CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS poly = {0};
+    for (CK_GENERATOR_FUNCTION how = CKG_NO_GENERATE; how <= CKG_GENERATE_COUNTER_XOR; how++) {
+        bool counts = how != CKG_NO_GENERATE && how != CKG_GENERATE_RANDOM;
+        gcm.ivGenerator = ccm.nonceGenerator = how;
+        assert_int_equal(mech_message_counts(CKM_AES_GCM, &gcm, sizeof(gcm)), counts);
+        assert_int_equal(mech_message_counts(CKM_AES_CCM, &ccm, sizeof(ccm)), counts);
+        assert_false(mech_message_counts(CKM_AES_CBC, &gcm, sizeof(gcm)));
+    }
+    assert_false(mech_message_counts(CKM_CHACHA20_POLY1305, &poly, sizeof(poly)));
+    assert_false(mech_message_counts(CKM_AES_GCM, NULL, sizeof(gcm)));
+}
+
 /* Inner pointers lie inside the structure, at places of their own, and each is told by a length inside it. */
 static void check_shape(const struct param_shape *shape, size_t outer_size)
 {
@@ -277,10 +294,9 @@ static void work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_rises),    cmocka_unit_test(shapes_are_sound),
-        cmocka_unit_test(shapes_by_size), cmocka_unit_test(lengths),
-        cmocka_unit_test(splits),         cmocka_unit_test(digests),
-        cmocka_unit_test(flags),          cmocka_unit_test(work),
+        cmocka_unit_test(counted_nonces), cmocka_unit_test(table_rises), cmocka_unit_test(shapes_are_sound),
+        cmocka_unit_test(shapes_by_size), cmocka_unit_test(lengths),     cmocka_unit_test(splits),
+        cmocka_unit_test(digests),        cmocka_unit_test(flags),       cmocka_unit_test(work),
     };
     return cmocka_run_group_tests_name("mechs", tests, NULL, NULL);
 }

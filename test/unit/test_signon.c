@@ -107,6 +107,40 @@ static void without_memory(void **state)
     signon_end(&signon);
 }
 
+/* A PIN that was changed keeps the login; a name ends with it. */
+static void changed_pins_and_names(void **state)
+{
+    (void)state;
+    struct signon signon;
+    CK_USER_TYPE user = 0;
+    uint64_t generation, now;
+    uint8_t *pin = NULL, *name = NULL;
+    size_t len = 0;
+    assert_int_equal(signon_init(&signon), CKR_OK);
+    assert_int_equal(signon_change_pin(&signon, PIN("none")), CKR_OK);
+    assert_int_equal(signon_get(&signon, &user, &pin, &len, &now), CKR_USER_NOT_LOGGED_IN);
+    assert_int_equal(signon_set_name(&signon, PIN("alice")), CKR_OK);
+    assert_int_equal(signon_set(&signon, CKU_USER, PIN("1234"), &generation), CKR_OK);
+    mem_fail_after(1, false);
+    assert_int_equal(signon_change_pin(&signon, PIN("5678")), CKR_HOST_MEMORY);
+    mem_fail_after(0, false);
+    assert_int_equal(signon_change_pin(&signon, PIN("56789")), CKR_OK);
+    assert_int_equal(signon_get(&signon, &user, &pin, &len, &now), CKR_OK);
+    assert_int_equal(now, generation);
+    assert_int_equal(user, CKU_USER);
+    assert_int_equal(len, 5);
+    assert_memory_equal(pin, "56789", 5);
+    secret_free(pin);
+    assert_int_equal(signon_get_name(&signon, &name, &len), CKR_OK);
+    assert_int_equal(len, 5);
+    assert_memory_equal(name, "alice", 5);
+    secret_free(name);
+    signon_clear(&signon);
+    assert_int_equal(signon_get_name(&signon, &name, &len), CKR_OK);
+    assert_null(name);
+    signon_end(&signon);
+}
+
 static void marks(void **state)
 {
     (void)state;
@@ -177,6 +211,7 @@ int main(void)
         cmocka_unit_test(set_and_get),
         cmocka_unit_test(protected_path_and_empty_pin),
         cmocka_unit_test(without_memory),
+        cmocka_unit_test(changed_pins_and_names),
         cmocka_unit_test(marks),
         cmocka_unit_test(read_while_written),
     };
