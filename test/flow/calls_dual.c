@@ -54,11 +54,10 @@ static void fail_who_works(const char *rule)
     rig_fault("*", rule);
 }
 
-/* Members that were down are up again after the first back-off. */
 static void all_well(void)
 {
     rig_fault("*", "ok");
-    sleep(3);
+    rig_wait_up();
 }
 
 /* Encrypts all of text by one of the two functions, with questions for the length and too small buffers on

@@ -38,7 +38,7 @@ static void fault(const char *member, const char *rule)
 static void all_well(void)
 {
     fault("*", "");
-    sleep(3);
+    rig_wait_up();
 }
 
 static unsigned long count(const char *function)

@@ -48,7 +48,7 @@ static void pin_is(const char *pin)
 static void all_well(void)
 {
     rig_fault("*", "ok");
-    sleep(3);
+    rig_wait_up();
 }
 
 static int begin(void **state)
@@ -109,7 +109,6 @@ static void changed_while_logged_in(void **state)
     all_well();
     for (int i = 0; i < 20; i++)
         OK(encrypt());
-    assert_true(rig_log_wait("member=hsm-1 from=catching-up to=up", 10));
     assert_false(rig_log_has("pin-mismatch"));
     assert_false(rig_log_has("5678"));
 }
@@ -246,7 +245,10 @@ static void user_with_a_name(void **state)
 {
     (void)state;
     CK_UTF8CHAR pin[] = "1234", wrong[] = "9999", name[] = "alice";
+    /* A member that still signs on meets the logout, and is then logged out and in once more. */
+    rig_wait_up();
     OK(rig_p11->C_Logout(session));
+    sleep(1);
     struct rig_count before = rig_count("*", "C_Login");
     assert_int_equal(rig_p11->C_LoginUser(session, CKU_USER, wrong, 4, NULL, 0), CKR_PIN_INCORRECT);
     assert_int_equal(rig_count("*", "C_Login").failed - before.failed, 1);

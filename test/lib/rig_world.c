@@ -148,6 +148,35 @@ bool rig_log_wait(const char *text, int seconds)
     return false;
 }
 
+/* False while any is in another state, or none is told. */
+static bool all_up(void)
+{
+    char command[600], line[400];
+    unsigned up = 0, others = 0;
+    snprintf(command, sizeof(command),
+             "\"$P11HA_BUILD\"/p11ha --config %s/rig/p11ha.conf status rig --no-probe --json", rig_dir);
+    FILE *file = popen(command, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        bool told = strstr(line, "\"state\": \"");
+        up += told && strstr(line, "\"up\"");
+        others += told && !strstr(line, "\"up\"");
+    }
+    pclose(file);
+    return up > 0 && others == 0;
+}
+
+void rig_wait_up(void)
+{
+    sleep(1); /* the telling is a second behind */
+    for (int i = 0; i < 100; i++) {
+        if (all_up())
+            return;
+        usleep(200000);
+    }
+    fail_msg("a member does not come up");
+}
+
 CK_SESSION_HANDLE rig_session(void)
 {
     CK_SESSION_HANDLE session = 0;

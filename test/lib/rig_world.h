@@ -40,6 +40,9 @@ bool rig_log_has(const char *text);
 /* Until the log says that, at most that many seconds. */
 bool rig_log_wait(const char *text, int seconds);
 
+/* Until every member is up in this process, as `p11ha status` tells; fails after 20 s. */
+void rig_wait_up(void);
+
 /* C_Initialize and a R/W session; with the user's PIN 1234. */
 CK_SESSION_HANDLE rig_session(void);
 CK_SESSION_HANDLE rig_login(void);
