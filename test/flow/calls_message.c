@@ -41,23 +41,28 @@ static void all_well(void)
     rig_wait_up();
 }
 
-static unsigned long count(const char *function)
+static unsigned long sum_of(const char *function, bool failures)
 {
     char command[400], line[100] = "";
     unsigned long sum = 0;
     for (int i = 1; i <= 3; i++) {
-        unsigned long calls = 0;
+        unsigned long calls = 0, ok = 0, failed = 0;
         snprintf(command, sizeof(command),
                  "\"$P11HA_BUILD\"/chaos_counts --token '*' --function %s --sum %s/rig/nss-%d.chaos.counts",
                  function, rig_dir, i);
         FILE *file = popen(command, "r");
         assert_non_null(file);
         if (fgets(line, sizeof(line), file))
-            assert_int_equal(sscanf(line, "%lu", &calls), 1);
+            assert_int_equal(sscanf(line, "%lu %lu %lu", &calls, &ok, &failed), 3);
         pclose(file);
-        sum += calls;
+        sum += failures ? failed : calls;
     }
     return sum;
+}
+
+static unsigned long count(const char *function)
+{
+    return sum_of(function, false);
 }
 
 static int begin(void **state)
@@ -215,8 +220,7 @@ static void whole_messages_move(void **state)
     unsigned long before = count("C_MessageEncryptInit");
     random_nonces(&gcm, aes);
     assert_true(count("C_MessageEncryptInit") > before);
-    assert_true(rig_log_has("call-moved group=rig call=C_EncryptMessage"));
-    assert_true(rig_log_has("call-moved group=rig call=C_DecryptMessage"));
+    assert_true(sum_of("C_EncryptMessage", true) > 0 && sum_of("C_DecryptMessage", true) > 0);
 }
 
 static void poly1305(void **state)
