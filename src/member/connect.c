@@ -193,6 +193,7 @@ static CK_RV logout(struct member *member, uint64_t deadline)
         return rv;
     uint32_t epoch = session->epoch;
     AUTO(frame_unref) struct frame *frame = frame_new(VERB_LOGOUT, 0, 0);
+    gate_close(&member->gate, deadline);
     rv = frame ? member_run(member, frame, session, deadline) : CKR_HOST_MEMORY;
     if (rv == CKR_OK || rv == CKR_USER_NOT_LOGGED_IN)
         member_session_give(member, session);
@@ -200,6 +201,7 @@ static CK_RV logout(struct member *member, uint64_t deadline)
         member_session_end(member, session, rv);
     /* Private handles end at logout. */
     member_lost_handles(member, epoch);
+    gate_open(&member->gate);
     return rv == CKR_USER_NOT_LOGGED_IN ? CKR_OK : rv;
 }
 

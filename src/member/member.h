@@ -12,6 +12,7 @@
 #include "base/lock.h"
 #include "call/frame.h"
 #include "config/config.h"
+#include "member/gate.h"
 #include "member/health.h"
 #include "member/instance.h"
 #include "member/latency.h"
@@ -52,6 +53,7 @@ struct member {
     struct member_lanes *lanes;
     struct member_keeper *keeper;
     struct latency latency;
+    struct gate gate;
 
     _Atomic uint32_t state;  /* enum health_state, a copy of health.state */
     _Atomic uint32_t epoch;  /* real handles and sessions of another one are dead; 0 = never connected */
