@@ -1,0 +1,127 @@
+# Compares two records line by line: awk -f compare.awk where=softhsm calls.def differences.tsv BARE OURS
+#
+# A difference is good if a row of differences.tsv explains it, or if the function is one that calls.def says is not
+# served and that is what the case says; then it is counted, for it is to be equal once the function is served.
+# A row that explains nothing is a failure too. Columns of a row: where it is seen ("any" for every story), the
+# case, the bare token's answer, ours, why. Asterisks stand for anything; answers that begin with a tilde are
+# pieces of the line of which one stands for the other, and all else must be equal.
+BEGIN { FS = "\t" }
+
+function pattern(glob) {
+    gsub(/[^A-Za-z0-9* _=]/, "[&]", glob)
+    gsub(/\[\^\]/, "\\^", glob)
+    gsub(/\*/, ".*", glob)
+    return "^" glob "$"
+}
+
+# Plain text, not a regular expression, in place of plain text.
+function replace(text, from, into,   out, at) {
+    out = ""
+    while ((at = index(text, from)) > 0) {
+        out = out substr(text, 1, at - 1) into
+        text = substr(text, at + length(from))
+    }
+    return out text
+}
+
+function explains(row, name, bare, ours) {
+    if (name !~ pattern(row_case[row]))
+        return 0
+    if (row_bare[row] ~ /^~/)
+        return index(bare, substr(row_bare[row], 2)) > 0 &&
+               replace(bare, substr(row_bare[row], 2), substr(row_ours[row], 2)) == ours
+    return bare ~ pattern(row_bare[row]) && ours ~ pattern(row_ours[row])
+}
+
+function is_unserved(ours,   word, count, i, part) {
+    count = split(ours, word, " ")
+    for (i = 1; i <= count; i++) {
+        split(word[i], part, "=")
+        if (part[2] == "CKR_FUNCTION_NOT_SUPPORTED" && part[1] in unserved)
+            return 1
+    }
+    return 0
+}
+
+FNR == 1 { file++ }
+
+file == 1 {
+    if (match($0, /^CALL\([A-Za-z]+/) && $0 ~ /UNSERVED/)
+        unserved["C_" substr($0, 6, RLENGTH - 5)] = 1
+    next
+}
+file == 2 {
+    if ($0 ~ /^(#|where\t|$)/)
+        next
+    if (NF != 5) {
+        print "not ok - differences.tsv:" FNR " has five columns"
+        failed++
+        next
+    }
+    if ($1 == where || ($1 == "any" && where != "chaos")) {
+        rows++
+        row_case[rows] = $2
+        row_bare[rows] = $3
+        row_ours[rows] = $4
+    }
+    next
+}
+{
+    at = index($0, ":")
+    name = substr($0, 1, at - 1)
+    rest = substr($0, at + 2)
+    if (!(name in seen)) {
+        seen[name] = 1
+        names[++count] = name
+    }
+    if (file == 3) {
+        bare_says[name] = rest
+        bares++
+    } else {
+        ours_say[name] = rest
+        ourss++
+    }
+}
+
+END {
+    for (i = 1; i <= count; i++) {
+        name = names[i]
+        bare = name in bare_says ? bare_says[name] : "(no such line)"
+        ours = name in ours_say ? ours_say[name] : "(no such line)"
+        if (bare == ours) {
+            print "ok - " name
+            equal++
+            continue
+        }
+        if (bare ~ /CRASHED$/ && ours != "(no such line)") {
+            print "ok - " name " (the bare token dies of it)"
+            deaths++
+            continue
+        }
+        for (row = 1; row <= rows && !explains(row, name, bare, ours); row++)
+            ;
+        if (row <= rows) {
+            used[row]++
+            listed++
+            print "ok - " name " (differs as listed)"
+        } else if (is_unserved(ours)) {
+            waiting++
+        } else {
+            failed++
+            print "not ok - " name
+            print "# bare: " bare
+            print "# ours: " ours
+        }
+    }
+    for (row = 1; row <= rows; row++)
+        if (!used[row]) {
+            failed++
+            print "not ok - a listed difference is still there: " row_case[row] " " row_bare[row]
+        }
+    if (waiting)
+        print "skip - " waiting " cases # they call functions that are not served"
+    printf "# %d cases: %d equal, %d differ as listed, %d of functions that are not served, %d that the bare token dies of, %d wrong\n",
+           count, equal, listed, waiting, deaths, failed
+    if (!bares || !ourss)
+        print "not ok - both have a record"
+}
