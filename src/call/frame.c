@@ -9,6 +9,7 @@
 #define FIXUPS_MAX 256 /* inner pointers of one frame */
 #define DEPTH_MAX  3   /* parameters inside parameters */
 #define FIELD_MAX  (16u << 20)
+#define FIELDS_MAX 16              /* of one structure */
 #define NEST_MAX   8               /* templates inside templates */
 #define ROOM_MAX   (SIZE_MAX / 16) /* more is no memory: sums of some such numbers do not overflow */
 
@@ -40,6 +41,20 @@ bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind)
         if (shape->field[i].kind == kind)
             return true;
     return false;
+}
+
+static bool shape_makes(const struct param_shape *shape)
+{
+    for (size_t i = 0; shape && i < shape->fields; i++)
+        if (shape->field[i].kind == PARAM_HANDLE_OUT ||
+            (shape->field[i].kind == PARAM_STRUCT && shape_makes(shape->field[i].inner)))
+            return true;
+    return false;
+}
+
+bool frame_mech_makes(const CK_MECHANISM *mech)
+{
+    return mech->pParameter && shape_makes(mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen));
 }
 
 static size_t room_of_mech(const CK_MECHANISM *mech, unsigned depth);
@@ -205,12 +220,34 @@ void frame_set_in(struct frame *frame, unsigned which, const void *data, size_t 
 
 static void copy_mech(struct frame *frame, CK_MECHANISM *into, const CK_MECHANISM *mech);
 
+static void note_handle(struct frame *frame, const struct param_field *field, uint8_t *param)
+{
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    uint8_t *at = param + field->offset;
+    uint32_t offset = (uint32_t)(at - (uint8_t *)frame);
+    if (field->kind == PARAM_HANDLE_OUT || !mech_handle_counts(field, param))
+        memcpy(at, &handle, sizeof(handle));
+    memcpy(&handle, at, sizeof(handle));
+    if (field->kind == PARAM_HANDLE_OUT) {
+        if (frame->mades < FRAME_MADE)
+            frame->made_at[frame->mades] = offset;
+        frame->mades++;
+    } else if (handle != CK_INVALID_HANDLE) {
+        if (frame->inners < FRAME_INNER)
+            frame->inner_at[frame->inners] = offset;
+        frame->inners++;
+    }
+}
+
 /* `param` is the frame's own copy, whose pointers still lead outside: they are brought in. */
 static void copy_fields(struct frame *frame, const struct param_shape *shape, uint8_t *param,
                         const void *outer)
 {
     for (size_t i = 0; shape && i < shape->fields; i++) {
         const struct param_field *field = &shape->field[i];
+        if (field->kind == PARAM_HANDLE || field->kind == PARAM_HANDLE_OUT)
+            note_handle(frame, field, param);
+        frame->writes = frame->writes || mech_field_writes(field);
         const void *target = target_of(field, param);
         if (!target)
             continue;
@@ -355,6 +392,11 @@ struct frame *frame_clone(const struct frame *frame, size_t out_room)
     memcpy(clone->in, frame->in, sizeof(clone->in));
     memcpy(clone->arena, frame->arena, frame->used);
     clone->used = frame->used;
+    memcpy(clone->inner_at, frame->inner_at, sizeof(clone->inner_at));
+    memcpy(clone->made_at, frame->made_at, sizeof(clone->made_at));
+    clone->inners = frame->inners;
+    clone->mades = frame->mades;
+    clone->writes = frame->writes;
     clone->fixups = frame->fixups;
     memcpy(clone->fixup_at, frame->fixup_at, frame->fixups * sizeof(uint32_t));
     for (uint32_t i = 0; i < clone->fixups; i++) {
@@ -368,6 +410,61 @@ struct frame *frame_clone(const struct frame *frame, size_t out_room)
         }
     }
     return clone;
+}
+
+static CK_OBJECT_HANDLE handle_at(const struct frame *frame, uint32_t offset)
+{
+    CK_OBJECT_HANDLE handle;
+    memcpy(&handle, (const uint8_t *)frame + offset, sizeof(handle));
+    return handle;
+}
+
+CK_OBJECT_HANDLE frame_inner(const struct frame *frame, unsigned which)
+{
+    return handle_at(frame, frame->inner_at[which]);
+}
+
+void frame_set_inner(struct frame *frame, unsigned which, CK_OBJECT_HANDLE real)
+{
+    memcpy((uint8_t *)frame + frame->inner_at[which], &real, sizeof(real));
+}
+
+CK_OBJECT_HANDLE frame_made_inside(const struct frame *frame, unsigned which)
+{
+    return handle_at(frame, frame->made_at[which]);
+}
+
+static void give_fields(const struct param_shape *shape, const uint8_t *from, uint8_t *to, const void *outer,
+                        const CK_OBJECT_HANDLE **made)
+{
+    /* Before anything is written: one field may be another one's length. */
+    size_t len[FIELDS_MAX] = {0};
+    for (size_t i = 0; i < shape->fields && i < FIELDS_MAX; i++)
+        if (shape->field[i].kind == PARAM_OUT || shape->field[i].kind == PARAM_OUT_FIXED)
+            (void)!mech_field_len(&shape->field[i], to, outer, &len[i]);
+    for (size_t i = 0; i < shape->fields && i < FIELDS_MAX; i++) {
+        const struct param_field *field = &shape->field[i];
+        if (field->kind == PARAM_HANDLE_OUT) {
+            memcpy(to + field->offset, (*made)++, sizeof(**made));
+            continue;
+        }
+        const uint8_t *source = target_of(field, from);
+        uint8_t *into = (uint8_t *)(uintptr_t)target_of(field, to);
+        if (!source || !into)
+            continue;
+        if (field->kind == PARAM_STRUCT)
+            give_fields(field->inner, source, into, to, made);
+        else if (len[i])
+            memcpy(into, source, len[i]);
+    }
+}
+
+void frame_give_back(const struct frame *frame, const CK_MECHANISM *mech, const CK_OBJECT_HANDLE *made)
+{
+    const struct param_shape *shape =
+        mech->pParameter ? mech_shape(mech_lookup(mech->mechanism), mech->ulParameterLen) : NULL;
+    if (shape && frame->writes)
+        give_fields(shape, frame->mech.pParameter, mech->pParameter, NULL, &made);
 }
 
 static const char *const verb_names[VERBS] = {
@@ -384,6 +481,7 @@ static const char *const verb_names[VERBS] = {
     [VERB_GENERATE_PAIR] = "C_GenerateKeyPair",
     [VERB_WRAP] = "C_WrapKey",
     [VERB_UNWRAP] = "C_UnwrapKey",
+    [VERB_DERIVE] = "C_DeriveKey",
     [VERB_RANDOM] = "C_GenerateRandom",
     [VERB_SEED_RANDOM] = "C_SeedRandom",
     [VERB_OPEN_SESSION] = "C_OpenSession",

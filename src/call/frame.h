@@ -27,6 +27,7 @@ enum verb {
     VERB_GENERATE_PAIR, /* templ[0] public, templ[1] private; made[0] public, made[1] private */
     VERB_WRAP,          /* key[0] wraps key[1] into out */
     VERB_UNWRAP,        /* key[0] unwraps in[0] by templ[0] */
+    VERB_DERIVE,        /* from key[0] by templ[0]; further handles made: frame_made_inside */
     VERB_RANDOM,        /* out */
     VERB_SEED_RANDOM,
     VERB_OPEN_SESSION, /* number = flags; session is the answer */
@@ -63,6 +64,9 @@ enum message_steps {
     MESSAGE_NEXT = 16, /* in[0]; number_in: the flags; in[1]: the signature, when it ends a verification */
     MESSAGE_END = 32   /* C_Message...Final */
 };
+
+#define FRAME_INNER 4  /* handles inside a mechanism's parameter */
+#define FRAME_MADE  16 /* handles that a member writes into it */
 
 struct span {
     uint8_t *data;
@@ -104,6 +108,11 @@ struct frame {
     CK_ULONG out_len;
     CK_OBJECT_HANDLE made[2];
     CK_ULONG number;
+
+    /* Where the parameter has handles (offsets from the frame), and whether members write into it. */
+    uint32_t inner_at[FRAME_INNER], made_at[FRAME_MADE];
+    uint16_t inners, mades;
+    bool writes;
 
     /* The block. Inputs lie in [0, used), the room for the output behind them. */
     size_t cap, used;
@@ -153,5 +162,22 @@ MUST_USE struct frame *frame_clone(const struct frame *frame, size_t out_room);
 /* Where the mechanism's parameter has outputs or handles of its own (mechs.h), false: flat, nothing to
  * translate. */
 bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind);
+/* Does the member write handles into the parameter, at whatever depth? */
+bool frame_mech_makes(const CK_MECHANISM *mech);
+
+/*
+ * The handles inside the parameter, which < frame->inners: as the application gave them, until a member's
+ * own are set for each attempt. Those that are CK_INVALID_HANDLE or do not count are not among them. A frame
+ * with more of them than FRAME_INNER has inners > FRAME_INNER and must not be run.
+ */
+CK_OBJECT_HANDLE frame_inner(const struct frame *frame, unsigned which);
+void frame_set_inner(struct frame *frame, unsigned which, CK_OBJECT_HANDLE real);
+/* What the member wrote into the parameter, which < frame->mades (at most FRAME_MADE count). */
+CK_OBJECT_HANDLE frame_made_inside(const struct frame *frame, unsigned which);
+/*
+ * The parameter's outputs of a call that succeeded, into the application's own parameter; for the handles
+ * that the member made, in their order, `made`.
+ */
+void frame_give_back(const struct frame *frame, const CK_MECHANISM *mech, const CK_OBJECT_HANDLE *made);
 
 #endif

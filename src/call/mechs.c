@@ -52,7 +52,9 @@ struct nss_mac {
 #define OUTER_BITS(type, name, outer, n) FIELD(OUT, OUTER_BITS, type, name, offsetof(outer, n), 1)
 #define FIXED(type, name, bytes)         FIELD(FIXED, COUNT, type, name, 0, bytes)
 #define OUT_FIXED(type, name, bytes)     FIELD(OUT_FIXED, COUNT, type, name, 0, bytes)
-#define HANDLE(type, name)               FIELD(HANDLE, COUNT, type, name, 0, 0)
+#define HANDLE(type, name)               FIELD(HANDLE, ALWAYS, type, name, 0, 0)
+#define HANDLE_IF(type, name, flag)      FIELD(HANDLE, IF_TRUE, type, name, offsetof(type, flag), 0)
+#define HANDLE_IS(type, name, at, value) FIELD(HANDLE, IF_IS, type, name, offsetof(type, at), value)
 #define HANDLE_OUT(type, name)           FIELD(HANDLE_OUT, COUNT, type, name, 0, 0)
 #define MECHANISM(type, name)            FIELD(MECHANISM, COUNT, type, name, 0, 0)
 #define STRUCT(type, name, id)                                                     \
@@ -205,11 +207,30 @@ bool mech_field_len(const struct param_field *field, const void *param, const vo
     case PARAM_TEXT:
         len = strlen(pointed) + 1;
         break;
+    default:
+        return false;
     }
     if (len > LENGTH_MAX)
         return false;
     *ret_len = len;
     return true;
+}
+
+bool mech_field_writes(const struct param_field *field)
+{
+    return field->kind == PARAM_OUT || field->kind == PARAM_OUT_FIXED || field->kind == PARAM_HANDLE_OUT;
+}
+
+bool mech_handle_counts(const struct param_field *field, const void *param)
+{
+    switch (field->length) {
+    case PARAM_IF_TRUE:
+        return *((const uint8_t *)param + field->len_offset) != CK_FALSE;
+    case PARAM_IF_IS:
+        return ulong_at(param, field->len_offset) == field->unit;
+    default:
+        return true;
+    }
 }
 
 bool mech_random(const struct mech_info *info, enum op_kind kind)

@@ -49,7 +49,7 @@ enum param_field_kind {
     PARAM_FIXED,      /* at `offset` a pointer to `unit` bytes */
     PARAM_OUT,        /* as PARAM_POINTER, read and written by the member */
     PARAM_OUT_FIXED,  /* as PARAM_FIXED, read and written by the member */
-    PARAM_HANDLE,     /* at `offset` a handle, virtual here, the member's there; others stay */
+    PARAM_HANDLE,     /* at `offset` a handle, virtual here, the member's there */
     PARAM_HANDLE_OUT, /* the same, written by the member */
     PARAM_MECHANISM,  /* at `offset` a CK_MECHANISM_PTR with parameters of its own */
     PARAM_STRUCT,     /* at `offset` a pointer to one structure of shape `inner` */
@@ -61,7 +61,11 @@ enum param_length {
     PARAM_BITS,       /* the CK_ULONG at `len_offset`, in bits */
     PARAM_OUTER_BITS, /* as PARAM_BITS, but in the structure that points to this one */
     PARAM_COUNT_AT,   /* at `len_offset` a pointer to a CK_ULONG of bytes (a PARAM_OUT_FIXED of its own) */
-    PARAM_TEXT        /* up to and with its NUL */
+    PARAM_TEXT,       /* up to and with its NUL */
+    /* When a handle counts; where it does not, it is CK_INVALID_HANDLE for the member. */
+    PARAM_ALWAYS,
+    PARAM_IF_TRUE, /* the CK_BBOOL at `len_offset` is not CK_FALSE */
+    PARAM_IF_IS    /* the CK_ULONG at `len_offset` is `unit` */
 };
 struct param_shape;
 struct param_field {
@@ -110,6 +114,10 @@ bool mech_message_counts(CK_MECHANISM_TYPE type, const void *param, size_t len);
  */
 MUST_USE bool mech_field_len(const struct param_field *field, const void *param, const void *outer,
                              size_t *ret_len);
+/* Does a member write there? */
+bool mech_field_writes(const struct param_field *field);
+/* Does the handle of a PARAM_HANDLE count, by the field's condition? */
+bool mech_handle_counts(const struct param_field *field, const void *param);
 /* Does an operation of this kind give another output each time? A NULL info: it may. */
 bool mech_random(const struct mech_info *info, enum op_kind kind);
 

@@ -294,6 +294,19 @@ void catalog_set_attrs(struct catalog *catalog, struct object *object, struct at
     lock_drop(&catalog->lock);
 }
 
+void catalog_learn(struct catalog *catalog, struct object *object, struct attrs *attrs)
+{
+    lock_take(&catalog->lock);
+    if (object->listed)
+        unindex_locked(catalog, object);
+    attrs_free(&object->attrs);
+    object->attrs = *attrs;
+    *attrs = (struct attrs){0};
+    if (object->listed)
+        (void)!index_locked(catalog, object); /* cannot fail: the buckets are there */
+    lock_drop(&catalog->lock);
+}
+
 struct each {
     bool (*visit)(struct object *object, void *ctx);
     void *ctx;

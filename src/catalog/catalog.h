@@ -38,6 +38,8 @@ MUST_USE CK_RV catalog_attrs(struct catalog *catalog, const struct object *objec
 /* Replaces them (attrs is emptied) with their seq and version; indexes follow. */
 void catalog_set_attrs(struct catalog *catalog, struct object *object, struct attrs *attrs, uint64_t seq,
                        uint64_t version);
+/* More of its attributes have become known (attrs is emptied); what it is does not change. */
+void catalog_learn(struct catalog *catalog, struct object *object, struct attrs *attrs);
 /* Visits every object (referenced, no lock held) until visit returns false. */
 void catalog_each(struct catalog *catalog, bool (*visit)(struct object *object, void *ctx), void *ctx);
 size_t catalog_count(struct catalog *catalog);

@@ -78,6 +78,15 @@ void object_drop_replica(struct object *object, unsigned member)
     atomic_store(&object->replica[member].epoch, 0);
 }
 
+bool object_take_replica(struct object *object, unsigned member, uint32_t epoch, CK_OBJECT_HANDLE *ret_handle)
+{
+    struct replica *replica = &object->replica[member];
+    if (epoch == 0 || !atomic_compare_exchange_strong(&replica->epoch, &epoch, 0))
+        return false;
+    *ret_handle = atomic_load(&replica->handle);
+    return true;
+}
+
 bool object_is_proven(const struct object *object, uint64_t mark)
 {
     for (unsigned i = 0; i < OBJECT_PROVEN; i++)

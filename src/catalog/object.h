@@ -30,15 +30,18 @@ struct object {
     unsigned bits;    /* key size; 0 if not known */
     bool token, private, internal;
     uint32_t session;        /* owner of a session object, virtual handle */
-    int pinned;              /* index of the one member that it lives on, -1 = replicated */
+    _Atomic int pinned;      /* index of the one member that it lives on, -1 = replicated */
     uint8_t uuid[16];        /* of a managed group's token object; else zero */
     struct object *original; /* a plain copy shares this one's replicas; referenced */
-    void *recipe;            /* how a replica is made: the replica floor's */
+    void *recipe;            /* how a replica is made: the replica floor's; a session object's is set once */
     void (*recipe_free)(void *recipe);
 
     struct attrs attrs; /* under the catalogue's lock */
     uint64_t seq, version;
 
+    _Atomic bool partial;                   /* attributes: only what its template said, members know more */
+    _Atomic uint32_t uses;                  /* of a session object, as far as the router counts */
+    _Atomic uint32_t descendants;           /* session objects whose recipes need this one */
     _Atomic bool gone;                      /* destroyed: nobody makes a replica any more */
     _Atomic bool verified;                  /* its record's seal was checked (for this version) */
     _Atomic bool refused;                   /* its record's seal is wrong */
@@ -82,6 +85,9 @@ static inline struct object *object_base(struct object *object)
 bool object_replica(struct object *object, unsigned member, uint32_t epoch, CK_OBJECT_HANDLE *ret_handle);
 void object_set_replica(struct object *object, unsigned member, uint32_t epoch, CK_OBJECT_HANDLE handle);
 void object_drop_replica(struct object *object, unsigned member);
+/* The same, for whoever destroys it: true, with the real handle, for one caller only. */
+bool object_take_replica(struct object *object, unsigned member, uint32_t epoch,
+                         CK_OBJECT_HANDLE *ret_handle);
 
 /* Was this Init accepted once? `mark` is not 0. */
 bool object_is_proven(const struct object *object, uint64_t mark);

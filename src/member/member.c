@@ -172,8 +172,10 @@ static void new_epoch(struct member *member, uint32_t seen, bool carry)
 {
     lock_take(&member->lock);
     if (atomic_load(&member->epoch) == seen) {
-        if (carry)
+        if (carry) {
             pool_carry(member->pool, seen);
+            atomic_store(&member->carried, seen + 1);
+        }
         atomic_store(&member->epoch, seen + 1);
         atomic_store(&member->signed_in, false);
         member->signed_on = 0;

@@ -55,10 +55,12 @@ struct member {
     struct latency latency;
     struct gate gate;
 
-    _Atomic uint32_t state;  /* enum health_state, a copy of health.state */
-    _Atomic uint32_t epoch;  /* real handles and sessions of another one are dead; 0 = never connected */
-    _Atomic uint32_t blamed; /* health.blames != 0 */
-    _Atomic bool signed_in;  /* as the application is, in this epoch: nothing to do before a call */
+    _Atomic uint32_t state;   /* enum health_state, a copy of health.state */
+    _Atomic uint32_t epoch;   /* real handles and sessions of another one are dead; 0 = never connected */
+    _Atomic uint32_t carried; /* the epoch that began with a logout: handles of public session objects of the
+                                 one before are still good in it */
+    _Atomic uint32_t blamed;  /* health.blames != 0 */
+    _Atomic bool signed_in;   /* as the application is, in this epoch: nothing to do before a call */
     _Atomic uint64_t slow_from;
     _Atomic uint64_t failed_at;
     _Atomic uint64_t since; /* of its state */

@@ -238,6 +238,9 @@ static CK_RV run(const struct module *module, struct frame *frame)
     case VERB_UNWRAP:
         return f->C_UnwrapKey(frame->session, &frame->mech, frame->key[0], frame->in[0].data,
                               frame->in[0].len, frame->templ[0], frame->templ_count[0], &frame->made[0]);
+    case VERB_DERIVE:
+        return f->C_DeriveKey(frame->session, &frame->mech, frame->key[0], frame->templ[0],
+                              frame->templ_count[0], &frame->made[0]);
     case VERB_RANDOM:
         frame->out_len = frame->out_cap;
         return f->C_GenerateRandom(frame->session, frame->out, frame->out_cap);

@@ -12,6 +12,9 @@
 /* An attempt may take that many times the usual latency, beyond its share, but not more than half of what is
  * left: the others may be the ones that work. */
 #define SHARE_PATIENCE 8
+/* So often a session object is used where it is. What is used more is worth a replica elsewhere, which costs
+ * a call or more; what is used once and forgotten, as in a handshake, is not. */
+#define USES_AT_HOME 32
 
 /* What the loop knows so far. */
 struct walk {
@@ -43,15 +46,31 @@ static uint64_t bit(unsigned i)
     return UINT64_C(1) << i;
 }
 
+/* The objects whose real handles the frame needs; NULL where there is none. */
+#define ROUTE_KEYS (2 + FRAME_INNER)
+static struct object *key_of(const struct route *route, unsigned k)
+{
+    return k < 2 ? route->key[k] : route->inner[k - 2];
+}
+
+/* How many of key_of may be there at all. */
+static unsigned keys_of(const struct route *route)
+{
+    return route->frame->inners ? ROUTE_KEYS : 2;
+}
+
 /* May it be asked at all, health aside? */
 static bool eligible(const struct route *route, const struct walk *walk, const struct member *member)
 {
     unsigned i = member->index;
     if ((walk->tried | route->avoid) & bit(i) || (route->only >= 0 && (unsigned)route->only != i))
         return false;
-    for (unsigned k = 0; k < 2; k++)
-        if (route->key[k] && route->key[k]->pinned >= 0 && (unsigned)route->key[k]->pinned != i)
+    for (unsigned k = 0; k < keys_of(route); k++) {
+        const struct object *key = key_of(route, k);
+        int pinned = key ? atomic_load_explicit(&key->pinned, memory_order_relaxed) : -1;
+        if (pinned >= 0 && (unsigned)pinned != i)
             return false;
+    }
     if (route->mech == CK_UNAVAILABLE_INFORMATION)
         return true;
     const CK_MECHANISM_INFO *info = member_mechanism(member, route->mech);
@@ -75,6 +94,42 @@ static struct candidate candidate_of(struct group *group, const struct route *ro
     };
 }
 
+/* A session object among the keys that is used too seldom to be brought elsewhere. */
+static bool stays_at_home(const struct route *route)
+{
+    for (unsigned k = 0; k < keys_of(route); k++) {
+        struct object *key = key_of(route, k);
+        if (key && !object_base(key)->token &&
+            atomic_load_explicit(&object_base(key)->uses, memory_order_relaxed) < USES_AT_HOME)
+            return true;
+    }
+    return false;
+}
+
+static bool is_at_home(const struct route *route, const struct member *member)
+{
+    CK_OBJECT_HANDLE real;
+    for (unsigned k = 0; k < keys_of(route); k++) {
+        struct object *key = key_of(route, k);
+        if (key && !object_base(key)->token &&
+            !object_replica(object_base(key), member->index, member_epoch(member), &real))
+            return false;
+    }
+    return true;
+}
+
+/* Of those that could be used only those count where the session objects are, if there is one. */
+static void prefer_home(struct group *group, const struct route *route, struct candidate *candidate)
+{
+    bool home[CONFIG_MEMBERS_MAX], any = false;
+    for (unsigned i = 0; i < group->count; i++) {
+        home[i] = candidate[i].usable && is_at_home(route, group->member[i]);
+        any = any || home[i];
+    }
+    for (unsigned i = 0; any && i < group->count; i++)
+        candidate[i].usable = home[i];
+}
+
 static int choose(struct group *group, const struct route *route, const struct walk *walk, uint64_t now,
                   unsigned *ret_usable)
 {
@@ -84,6 +139,8 @@ static int choose(struct group *group, const struct route *route, const struct w
         candidate[i] = candidate_of(group, route, walk, group->member[i], now);
         *ret_usable += candidate[i].usable;
     }
+    if (stays_at_home(route))
+        prefer_home(group, route, candidate);
     return pick_member(candidate, group->count, random_cheap());
 }
 
@@ -139,18 +196,36 @@ static unsigned count_eligible(struct group *group, const struct route *route, c
     return count;
 }
 
+static CK_RV real_handle(struct group *group, struct object *key, struct member *member, uint32_t epoch,
+                         uint64_t deadline, CK_OBJECT_HANDLE *ret)
+{
+    struct object *base = object_base(key);
+    if (!base->token && atomic_load_explicit(&base->uses, memory_order_relaxed) < USES_AT_HOME)
+        atomic_fetch_add_explicit(&base->uses, 1, memory_order_relaxed);
+    if (object_replica(base, member->index, epoch, ret))
+        return CKR_OK;
+    return group->hooks.resolve(group->hooks.ctx, base, member, deadline, ret);
+}
+
 static CK_RV fill_handles(struct group *group, struct route *route, struct member *member, uint32_t epoch,
                           uint64_t deadline)
 {
+    struct frame *frame = route->frame;
     for (unsigned k = 0; k < 2; k++) {
-        if (!route->key[k])
-            continue;
-        struct object *base = object_base(route->key[k]);
-        if (object_replica(base, member->index, epoch, &route->frame->key[k]))
-            continue;
-        CK_RV rv = group->hooks.resolve(group->hooks.ctx, base, member, deadline, &route->frame->key[k]);
+        CK_RV rv = route->key[k] ? real_handle(group, route->key[k], member, epoch, deadline, &frame->key[k])
+                                 : CKR_OK;
         if (rv != CKR_OK)
             return rv;
+    }
+    for (unsigned k = 0; k < frame->inners; k++) {
+        /* A number that is no object of ours must not become one of the member's. */
+        if (k >= FRAME_INNER || !route->inner[k])
+            return CKR_MECHANISM_PARAM_INVALID;
+        CK_OBJECT_HANDLE real;
+        CK_RV rv = real_handle(group, route->inner[k], member, epoch, deadline, &real);
+        if (rv != CKR_OK)
+            return rv;
+        frame_set_inner(frame, k, real);
     }
     return CKR_OK;
 }
@@ -197,9 +272,9 @@ static CK_RV attempt(struct group *group, struct route *route, struct member *me
 
 static void drop_handles(struct route *route, const struct member *member)
 {
-    for (unsigned k = 0; k < 2; k++)
-        if (route->key[k])
-            object_drop_replica(object_base(route->key[k]), member->index);
+    for (unsigned k = 0; k < keys_of(route); k++)
+        if (key_of(route, k))
+            object_drop_replica(object_base(key_of(route, k)), member->index);
 }
 
 /*
@@ -226,31 +301,45 @@ static void blame(struct group *group, uint64_t who, CK_RV rv)
             member_event(group->member[i], HEALTH_BLAMED, rv);
 }
 
+/*
+ * The frame as it was before the attempt, for the next one: the lane has it, or the member has written into
+ * its parameter. `spare`, which is taken, is a clone from before; NULL: the inputs are as they were.
+ */
+static bool renew_frame(struct route *route, struct frame **spare)
+{
+    struct frame *clone = *spare ? TAKE(*spare) : frame_clone(route->frame, 0);
+    if (!clone)
+        return false;
+    frame_unref(route->frame);
+    route->frame = clone;
+    return true;
+}
+
 /* All attempts on one member. Returns its last answer, its class in *ret_class. */
 static CK_RV try_member(struct group *group, struct route *route, struct member *member, uint64_t deadline,
                         enum error_class *ret_class)
 {
     struct verdict_facts facts = {.logged_in = group_logged_in(group),
-                                  .needs_handles = route->key[0] || route->key[1]};
+                                  .needs_handles = route->key[0] || route->key[1] || route->inner[0]};
     for (;;) {
         uint32_t epoch = member_epoch(member);
         route->epoch = epoch;
         route->attempts++;
+        AUTO(frame_unref) struct frame *spare = NULL;
+        if (route->frame->writes && !(spare = frame_clone(route->frame, 0))) {
+            *ret_class = ERROR_APPLICATION;
+            return CKR_HOST_MEMORY;
+        }
         CK_RV rv = attempt(group, route, member, deadline);
         if (rv == RV_GONE) {
             *ret_class = ERROR_APPLICATION;
             return rv;
         }
         *ret_class = verdict_class(rv, &facts);
-        if (rv == RV_DEADLINE) {
-            /* The lane has the frame; its inputs are cloned for the next one. */
-            struct frame *clone = frame_clone(route->frame, 0);
-            if (!clone) {
-                *ret_class = ERROR_APPLICATION;
-                return CKR_HOST_MEMORY;
-            }
-            frame_unref(route->frame);
-            route->frame = clone;
+        bool altered = rv == RV_DEADLINE || (spare && *ret_class != ERROR_NONE);
+        if (altered && !renew_frame(route, &spare)) {
+            *ret_class = ERROR_APPLICATION;
+            return CKR_HOST_MEMORY;
         }
         enum verdict verdict = verdict_of(*ret_class, &facts);
         if (verdict == VERDICT_RENEW_SESSION) {

@@ -137,8 +137,13 @@ static void same_param(const struct frame *frame, const struct param_shape *shap
     bool pointer[512] = {false};
     for (size_t i = 0; i < shape->fields; i++) {
         const struct param_field *field = &shape->field[i];
-        if (field->kind == PARAM_HANDLE || field->kind == PARAM_HANDLE_OUT)
+        if (field->kind == PARAM_HANDLE && mech_handle_counts(field, param))
             continue;
+        if (field->kind == PARAM_HANDLE || field->kind == PARAM_HANDLE_OUT) {
+            assert_null(get_pointer(copy, field->offset));
+            memset(&pointer[field->offset], true, sizeof(CK_OBJECT_HANDLE));
+            continue;
+        }
         for (size_t k = 0; k < sizeof(void *); k++)
             pointer[field->offset + k] = true;
         const uint8_t *a = get_pointer(copy, field->offset), *b = get_pointer(param, field->offset);
