@@ -20,11 +20,16 @@ bool wrap_never(CK_RV rv)
            rv == CKR_KEY_UNEXTRACTABLE || rv == CKR_MECHANISM_INVALID;
 }
 
+/* Ciphers' keys are all multiples of 8. Of a secret that was unwrapped not every token tells the length. */
 static bool keeps_length(const struct attrs *attrs)
 {
+    CK_KEY_TYPE type = attrs_ulong(attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION);
+    CK_ULONG len = attrs_ulong(attrs, CKA_VALUE_LEN, 0);
     if (attrs_ulong(attrs, CKA_CLASS, CKO_DATA) != CKO_SECRET_KEY)
         return true;
-    return attrs_ulong(attrs, CKA_VALUE_LEN, 0) % 8 == 0;
+    if (type == CKK_AES || type == CKK_DES || type == CKK_DES2 || type == CKK_DES3)
+        return true;
+    return len != 0 && len % 8 == 0;
 }
 
 /* The transport key's halves are records of their own: the public one has the private one's CKA_ID. */
