@@ -14,6 +14,7 @@ enum config_runner { RUNNER_THREAD, RUNNER_INLINE };
 enum config_instance { INSTANCE_SHARED, INSTANCE_PRIVATE };
 enum config_role { ROLE_ACTIVE, ROLE_STANDBY };
 enum config_mechanisms { MECHANISMS_COMMON, MECHANISMS_ANY };
+enum config_session_keys { SESSION_KEYS_RECOVERABLE, SESSION_KEYS_PINNED };
 enum config_unreplicable { UNREPLICABLE_REFUSE, UNREPLICABLE_PIN };
 
 struct config_env {
@@ -48,6 +49,7 @@ struct config_group {
     uint64_t call_timeout, keygen_timeout; /* ns */
     size_t replay_limit;                   /* bytes */
     bool local_digest;
+    enum config_session_keys session_keys;
     enum config_mechanisms mechanisms;
     enum config_unreplicable unreplicable;
     uint64_t soft_delete; /* ns */

@@ -19,8 +19,9 @@ static const struct choice log_levels[] = {
 static const struct choice syncs[] = {
     {"managed", SYNC_MANAGED, false}, {"external", SYNC_EXTERNAL, false}, {NULL, 0, false}};
 static const struct choice yes_nos[] = {{"yes", 1, false}, {"no", 0, false}, {NULL, 0, false}};
-static const struct choice session_keys[] = {
-    {"pinned", 0, false}, {"recoverable", 0, true}, {NULL, 0, false}};
+static const struct choice session_keys[] = {{"recoverable", SESSION_KEYS_RECOVERABLE, false},
+                                             {"pinned", SESSION_KEYS_PINNED, false},
+                                             {NULL, 0, false}};
 static const struct choice mechanisms[] = {
     {"common", MECHANISMS_COMMON, false}, {"any", MECHANISMS_ANY, false}, {NULL, 0, false}};
 static const struct choice unreplicables[] = {{"refuse", UNREPLICABLE_REFUSE, false},
@@ -67,7 +68,8 @@ static const struct key group_keys[] = {
      "a size from 0 to 1GiB, such as 64KiB or 1MiB", 0, UINT64_C(1) << 30, NULL, 0},
     {"local-digest", value_parse_yes_no, offsetof(struct config_group, local_digest), "yes", "yes or no", 0,
      0, yes_nos, 0},
-    {"session-keys", value_parse_choice, KEY_NOWHERE, NULL, "pinned", 0, 0, session_keys, 0},
+    {"session-keys", value_parse_choice, offsetof(struct config_group, session_keys), "recoverable",
+     "recoverable or pinned", 0, 0, session_keys, 0},
     {"mechanisms", value_parse_choice, offsetof(struct config_group, mechanisms), "common", "common or any",
      0, 0, mechanisms, 0},
     {"unreplicable-keys", value_parse_choice, offsetof(struct config_group, unreplicable), "refuse",

@@ -7,6 +7,7 @@
 #include "call/rv.h"
 #include "replica/create.h"
 #include "replica/place.h"
+#include "replica/recipe.h"
 #include "replica/seal.h"
 #include "replica/template.h"
 #include "router/route.h"
@@ -125,6 +126,17 @@ CK_RV change_object(struct managed *managed, struct object *object, const CK_ATT
     return rv;
 }
 
+/* Another object of the same key: the record of that becomes its own. */
+static CK_RV new_record(struct making *making)
+{
+    if (RAND_bytes(making->record.uuid, UUID_LEN) != 1)
+        return CKR_FUNCTION_FAILED;
+    making->record.version = 1;
+    making->record.created = clock_wall();
+    attrs_free(&making->record.attrs);
+    return attrs_copy(&making->record.attrs, &making->attrs);
+}
+
 static CK_RV copy_record(struct managed *managed, struct object *object, struct making *making,
                          uint64_t deadline)
 {
@@ -133,12 +145,7 @@ static CK_RV copy_record(struct managed *managed, struct object *object, struct 
     if (rv == CKR_OK && record_copy(&making->record, &source) != 0)
         rv = CKR_HOST_MEMORY;
     record_end(&source);
-    if (rv == CKR_OK)
-        rv = RAND_bytes(making->record.uuid, UUID_LEN) == 1 ? CKR_OK : CKR_FUNCTION_FAILED;
-    making->record.version = 1;
-    making->record.created = clock_wall();
-    attrs_free(&making->record.attrs);
-    return rv == CKR_OK ? attrs_copy(&making->record.attrs, &making->attrs) : rv;
+    return rv == CKR_OK ? new_record(making) : rv;
 }
 
 /* The new object's attributes: the source's, with what was asked. */
@@ -151,20 +158,79 @@ static CK_RV copy_attrs(struct managed *managed, struct object *object, const CK
     return rv == CKR_OK ? attrs_set_bool(ret, CKA_TOKEN, true) : rv;
 }
 
-CK_RV change_inherit(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ,
-                     CK_ULONG count, struct attrs *into)
+static CK_RV inherit(struct managed *managed, struct object *object, struct attrs *into)
 {
     static const CK_ATTRIBUTE_TYPE inherited[] = {CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE, CKA_COPYABLE,
                                                   CKA_DESTROYABLE, CKA_MODIFIABLE,        CKA_VALUE_LEN};
     struct attrs from = {0};
     CK_RV rv = catalog_attrs(managed->group->catalog, object, &from);
     for (size_t i = 0; i < ARRAY_LEN(inherited) && rv == CKR_OK; i++) {
-        const CK_ATTRIBUTE *given = template_get(templ, count, inherited[i]);
-        const CK_ATTRIBUTE *attr = given ? given : attrs_get(&from, inherited[i]);
-        if (attr)
+        const CK_ATTRIBUTE *attr = attrs_get(&from, inherited[i]);
+        if (attr && !attrs_get(into, inherited[i]))
             rv = attrs_set(into, attr->type, attr->pValue, attr->ulValueLen);
     }
     attrs_free(&from);
+    return rv;
+}
+
+/* Copies of session copies: what it all began with. */
+static struct object *root_of(struct object *object)
+{
+    struct object *root = object_base(object);
+    struct recipe *recipe = recipe_of(root);
+    while (recipe && atomic_load(&recipe->sort) == RECIPE_CALL && recipe->call->verb == VERB_COPY) {
+        root = recipe->key[0];
+        recipe = recipe_of(root);
+    }
+    return root;
+}
+
+/* The record of a copy of a session object: its key as it was wrapped once, or wrapped now. `real` is a
+ * session copy of it on the member, extractable or not. */
+static CK_RV describe_copy(struct managed *managed, struct remote remote, struct object *object,
+                           struct object *root, struct making *making)
+{
+    struct recipe *recipe = recipe_of(root);
+    struct attrs attrs = {0};
+    if (recipe && atomic_load(&recipe->sort) == RECIPE_RECORD) {
+        CK_RV rv = copy_attrs(managed, object, making->asked, making->count, &making->attrs);
+        if (rv == CKR_OK && record_copy(&making->record, &recipe->record) != 0)
+            rv = CKR_HOST_MEMORY;
+        return rv == CKR_OK ? new_record(making) : rv;
+    }
+    CK_RV rv = making_describe(managed, remote, making, recipe ? &recipe->public_part : NULL);
+    CK_OBJECT_HANDLE real;
+    if (rv != CKR_KEY_UNEXTRACTABLE || recipe_make_extractable(managed, root, remote, &real) != CKR_OK)
+        return rv;
+    (void)!remote_destroy(remote, making->real);
+    making->real = real;
+    making_end(making);
+    rv = making_describe(managed, remote, making, &recipe->public_part);
+    /* As the application sees it the key stays what it was. */
+    if (rv == CKR_OK)
+        rv = copy_attrs(managed, object, making->asked, making->count, &attrs);
+    if (rv == CKR_OK)
+        rv = attrs_copy(&making->attrs, &attrs);
+    attrs_free(&attrs);
+    attrs_free(&making->record.attrs);
+    return rv == CKR_OK ? attrs_copy(&making->record.attrs, &making->attrs) : rv;
+}
+
+/* The same, with what is kept here of the source unless the template says it. */
+static CK_RV describe_session_copy(struct managed *managed, struct remote remote, struct object *object,
+                                   struct making *making)
+{
+    struct attrs wanted = {0};
+    CK_RV rv = attrs_merge(&wanted, making->asked, making->count);
+    if (rv == CKR_OK)
+        rv = inherit(managed, object, &wanted);
+    making->asked = wanted.item;
+    making->count = wanted.count;
+    if (rv == CKR_OK)
+        rv = describe_copy(managed, remote, object, root_of(object), making);
+    making->asked = NULL;
+    making->count = 0;
+    attrs_free(&wanted);
     return rv;
 }
 
@@ -192,23 +258,13 @@ CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRI
     if (rv != CKR_OK)
         return rv;
     struct remote remote = {route.member, deadline, route.epoch};
-    struct object *base = object_base(object);
-    if (base->token) {
+    struct object *root = root_of(object);
+    if (root->token) {
         rv = copy_attrs(managed, object, templ, count, &making.attrs);
         if (rv == CKR_OK)
-            rv = copy_record(managed, base, &making, deadline);
+            rv = copy_record(managed, root, &making, deadline);
     } else {
-        struct attrs wanted = {0};
-        rv = attrs_merge(&wanted, templ, count);
-        if (rv == CKR_OK)
-            rv = change_inherit(managed, object, templ, count, &wanted);
-        making.asked = wanted.item;
-        making.count = wanted.count;
-        if (rv == CKR_OK)
-            rv = making_describe(managed, remote, &making, base->recipe);
-        making.asked = NULL;
-        making.count = 0;
-        attrs_free(&wanted);
+        rv = describe_session_copy(managed, remote, object, &making);
     }
     (void)!remote_destroy(remote, making.real);
     if (rv == CKR_OK)

@@ -16,8 +16,5 @@ MUST_USE CK_RV change_copy(struct managed *managed, struct object *object, const
 /* May that be changed, as far as it is kept here? CKR_ACTION_PROHIBITED, CKR_ATTRIBUTE_READ_ONLY,
  * CKR_ATTRIBUTE_TYPE_INVALID for a nested template. */
 MUST_USE CK_RV change_may(const struct attrs *now, const CK_ATTRIBUTE *templ, CK_ULONG count);
-/* Into the attributes of a copy of `object`: what is kept here of the source, unless the template says it. */
-MUST_USE CK_RV change_inherit(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ,
-                              CK_ULONG count, struct attrs *into);
 
 #endif

@@ -13,8 +13,10 @@
 #include "replica/place.h"
 #include "replica/proof.h"
 #include "replica/public.h"
+#include "replica/rescue.h"
 #include "replica/seal.h"
 #include "replica/template.h"
+#include "replica/transient.h"
 #include "replica/wrap.h"
 #include "router/route.h"
 
@@ -119,41 +121,48 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
     return CKR_OK;
 }
 
-static void public_part_free(void *recipe)
+/* How a session object comes to other members; NULL without memory. Keys that are derived or unwrapped come
+ * here only if their lineage is too long (keying.c): they are secured like generated ones. */
+static struct recipe *recipe_for(const struct origin *origin, const struct making *making)
 {
-    attrs_free(recipe);
-    mem_free(recipe);
+    if (origin->call->verb == VERB_CREATE)
+        return recipe_of_call(origin->call, 0, NULL, NULL);
+    return is_secret(attrs_ulong(&making->attrs, CKA_CLASS, CKO_DATA)) ? recipe_new()
+                                                                       : recipe_of_attrs(&making->attrs);
 }
 
-/* An EC private key does not say it, and the key's copy to a token object needs it. */
-static CK_RV keep_public_part(struct object *object, struct attrs *part)
+static CK_RV keep_session_object(struct group *group, struct managed *managed, const struct origin *origin,
+                                 struct making *making, CK_OBJECT_HANDLE *ret)
 {
-    if (part->count == 0)
-        return CKR_OK;
-    struct attrs *kept = mem_new(1, sizeof(*kept));
-    if (!kept)
+    struct recipe *recipe = recipe_for(origin, making);
+    if (!recipe)
         return CKR_HOST_MEMORY;
-    *kept = *part;
-    *part = (struct attrs){0};
-    object->recipe = kept;
-    object->recipe_free = public_part_free;
-    return CKR_OK;
+    /* An EC private key does not say it, and the key's copy to a token object needs it. */
+    recipe->public_part = making->record.public_part;
+    making->record.public_part = (struct attrs){0};
+    bool rescue = managed && atomic_load(&recipe->sort) == RECIPE_NONE &&
+                  group->config->session_keys == SESSION_KEYS_RECOVERABLE;
+    if (rescue)
+        rescue_expect(recipe);
+    struct made made = {origin->member, origin->epoch, making->real, origin->session, false};
+    AUTO(object_unref) struct object *object = NULL;
+    CK_RV rv = transient_add(group, &made, &making->attrs, recipe, ret, &object);
+    if (rv == CKR_OK && rescue)
+        rescue_begin(managed, object, origin->member, origin->epoch);
+    return rv;
 }
 
-CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making,
-                  uint32_t session, CK_OBJECT_HANDLE *ret)
+CK_RV making_keep(struct group *group, struct managed *managed, const struct origin *origin,
+                  struct making *making, CK_OBJECT_HANDLE *ret)
 {
+    if (!attrs_bool(&making->attrs, CKA_TOKEN, false))
+        return keep_session_object(group, managed, origin, making, ret);
     AUTO(object_unref) struct object *object = object_new(group->count);
     if (!object)
         return CKR_HOST_MEMORY;
     object_set_attrs(object, &making->attrs);
-    object->session = session;
-    if (!object->token)
-        object->pinned = (int)remote.member->index;
-    object_set_replica(object, remote.member->index, epoch, making->real);
-    CK_RV rv = object->token ? CKR_OK : keep_public_part(object, &making->record.public_part);
-    if (rv == CKR_OK)
-        rv = catalog_add(group->catalog, object);
+    object_set_replica(object, origin->member->index, origin->epoch, making->real);
+    CK_RV rv = catalog_add(group->catalog, object);
     if (rv == CKR_OK)
         *ret = object->item.handle;
     return rv;
@@ -223,6 +232,8 @@ static CK_RV try_out(struct managed *managed, struct creation *creation, struct 
     route_init(&route, creation->frame, creation->work, clock_after(creation->timeout));
     route.kept = true;
     route.mech = creation->mech;
+    memcpy(route.key, creation->key, sizeof(route.key));
+    memcpy(route.inner, creation->inner, sizeof(route.inner));
     for (;;) {
         CK_RV rv = route_run(managed->group, &route);
         creation->frame = route.frame;
@@ -248,15 +259,20 @@ CK_RV create_objects(struct managed *managed, struct creation *creation, CK_OBJE
     struct remote remote;
     uint32_t epoch;
     CK_RV rv = try_out(managed, creation, &remote, &epoch);
-    frame_unref(creation->frame);
-    if (rv != CKR_OK)
+    if (rv != CKR_OK) {
+        frame_unref(creation->frame);
         return rv;
+    }
+    if (creation->given)
+        frame_give_back(creation->frame, creation->given, NULL);
+    struct origin origin = {creation->frame, remote.member, epoch, creation->session};
     CK_OBJECT_HANDLE made[2] = {CK_INVALID_HANDLE, CK_INVALID_HANDLE};
     for (unsigned i = 0; i < creation->makings && rv == CKR_OK; i++) {
         struct making *making = creation->making[i];
         rv = making->token ? making_place(managed, making, creation->flags, &made[i])
-                           : making_keep(managed->group, remote, epoch, making, creation->session, &made[i]);
+                           : making_keep(managed->group, managed, &origin, making, &made[i]);
     }
+    frame_unref(creation->frame);
     drop_tryouts(remote, creation, rv != CKR_OK);
     for (unsigned i = 0; i < creation->makings; i++) {
         AUTO(object_unref)

@@ -27,17 +27,26 @@ MUST_USE CK_RV making_describe(struct managed *managed, struct remote remote, st
 /* Records and places a described token object; its virtual handle in *ret. */
 MUST_USE CK_RV making_place(struct managed *managed, struct making *making, unsigned flags,
                             CK_OBJECT_HANDLE *ret);
-/* A session object of the making stays on the member: its virtual handle in *ret. Its recipe is its public
- * part, if it has one. */
-MUST_USE CK_RV making_keep(struct group *group, struct remote remote, uint32_t epoch, struct making *making,
-                           uint32_t session, CK_OBJECT_HANDLE *ret);
+/*
+ * A session object of the making stays on the member, and a token object of an external group is known from
+ * there: its virtual handle in *ret. `call` is what made it. managed is NULL with sync = external.
+ */
+struct origin {
+    struct frame *call;
+    struct member *member;
+    uint32_t epoch, session;
+};
+MUST_USE CK_RV making_keep(struct group *group, struct managed *managed, const struct origin *origin,
+                           struct making *making, CK_OBJECT_HANDLE *ret);
 
-/* `frame` of VERB_GENERATE_KEY, VERB_GENERATE_PAIR (two makings) or VERB_CREATE (one), as a session object;
- * owned by the callee. */
+/* `frame` of VERB_GENERATE_KEY, VERB_GENERATE_PAIR (two makings), VERB_CREATE, VERB_UNWRAP or VERB_DERIVE
+ * (one), as a session object; owned by the callee. */
 struct creation {
     struct frame *frame;
+    struct object *key[2], *inner[FRAME_INNER]; /* whose handles go into the frame */
     enum work_class work;
-    CK_MECHANISM_TYPE mech; /* CK_UNAVAILABLE_INFORMATION for C_CreateObject */
+    CK_MECHANISM_TYPE mech;    /* CK_UNAVAILABLE_INFORMATION for C_CreateObject */
+    const CK_MECHANISM *given; /* its parameter's outputs go there; NULL: none */
     struct making *making[2];
     unsigned makings;
     uint32_t session;

@@ -12,6 +12,7 @@
 #include "replica/proof.h"
 #include "replica/public.h"
 #include "replica/remote.h"
+#include "replica/transient.h"
 #include "router/route.h"
 
 #define CANDIDATES 64
@@ -100,8 +101,10 @@ CK_RV external_resolve(void *ctx, struct object *object, struct member *member, 
 {
     struct group *group = ctx;
     struct remote remote = remote_to(member, deadline);
-    if (!object->token || atomic_load(&object->gone))
-        return object->token ? RV_GONE : RV_NOT_HERE;
+    if (!object->token)
+        return transient_resolve(group, NULL, object, member, deadline, ret);
+    if (atomic_load(&object->gone))
+        return RV_GONE;
     struct attrs attrs = {0};
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     CK_OBJECT_HANDLE found[CANDIDATES];
@@ -330,24 +333,27 @@ CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG cou
     return CKR_OK;
 }
 
-CK_RV external_make(struct group *group, struct frame *frame, enum work_class work, CK_MECHANISM_TYPE mech,
-                    struct object *from, const bool *token, unsigned objects, uint32_t session,
-                    uint64_t timeout, CK_OBJECT_HANDLE *ret)
+CK_RV external_make(struct group *group, struct external_making *making, CK_OBJECT_HANDLE *ret)
 {
     struct route route;
-    route_init(&route, frame, work, clock_after(timeout));
-    route.mech = mech;
-    route.key[0] = from;
+    route_init(&route, making->frame, making->work, clock_after(making->timeout));
+    route.mech = making->mech;
+    memcpy(route.key, making->key, sizeof(route.key));
+    memcpy(route.inner, making->inner, sizeof(route.inner));
     route.kept = true;
-    route.once = token[0] || (objects > 1 && token[1]);
+    route.once = making->token[0] || (making->objects > 1 && making->token[1]);
     CK_RV rv = route_run(group, &route);
+    making->frame = route.frame;
+    if (rv == CKR_OK && making->given)
+        frame_give_back(route.frame, making->given, NULL);
     struct remote remote = {route.member, clock_after(group->config->call_timeout), route.epoch};
-    for (unsigned i = 0; rv == CKR_OK && i < objects; i++) {
-        struct making making = {.token = token[i], .real = route.frame->made[i]};
-        rv = read_object(remote, making.real, &making.attrs);
+    struct origin origin = {route.frame, route.member, route.epoch, making->session};
+    for (unsigned i = 0; rv == CKR_OK && i < making->objects; i++) {
+        struct making one = {.token = making->token[i], .real = route.frame->made[i]};
+        rv = read_object(remote, one.real, &one.attrs);
         if (rv == CKR_OK)
-            rv = making_keep(group, remote, route.epoch, &making, session, &ret[i]);
-        making_end(&making);
+            rv = making_keep(group, NULL, &origin, &one, &ret[i]);
+        making_end(&one);
     }
     frame_unref(route.frame);
     return rv;

@@ -13,10 +13,19 @@ MUST_USE CK_RV external_resolve(void *ctx, struct object *object, struct member 
                                 CK_OBJECT_HANDLE *ret);
 MUST_USE CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
                              CK_OBJECT_HANDLE **ret, size_t *ret_count);
-/* Keys and objects made by one member, once; the vendor brings them to the others. */
+/* Keys and objects made by one member; token objects once: the vendor brings them to the others. */
 struct frame;
-MUST_USE CK_RV external_make(struct group *group, struct frame *frame, enum work_class work,
-                             CK_MECHANISM_TYPE mech, struct object *from, const bool *token, unsigned objects,
-                             uint32_t session, uint64_t timeout, CK_OBJECT_HANDLE *ret);
+struct external_making {
+    struct frame *frame; /* owned by the callee */
+    enum work_class work;
+    CK_MECHANISM_TYPE mech;
+    struct object *key[2], *inner[FRAME_INNER]; /* whose handles go into the frame */
+    const CK_MECHANISM *given;                  /* its parameter's outputs go there; NULL: none */
+    bool token[2];
+    unsigned objects;
+    uint32_t session;
+    uint64_t timeout;
+};
+MUST_USE CK_RV external_make(struct group *group, struct external_making *making, CK_OBJECT_HANDLE *ret);
 
 #endif

@@ -23,6 +23,7 @@ struct managed {
     bool refreshing;
     _Atomic uint64_t loaded;  /* every record up to this seq is in the catalogue */
     _Atomic uint32_t placing; /* batches of place.c under way; waited on */
+    _Atomic uint32_t rescues; /* under way (rescue.h) */
 
     struct managed_tender *tender;
 };

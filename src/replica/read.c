@@ -73,7 +73,7 @@ static CK_RV read_one(struct group *group, struct object *object, const struct a
     CK_RV rv = CKR_ATTRIBUTE_TYPE_INVALID;
     if (is_secret_part(object, attr->type) && may_have(object, attr->type) && hidden)
         rv = CKR_ATTRIBUTE_SENSITIVE;
-    else if (may_have(object, attr->type) || !info)
+    else if (may_have(object, attr->type) || !info || atomic_load(&object->partial))
         return ask_member(group, object, attr);
     attr->ulValueLen = CK_UNAVAILABLE_INFORMATION;
     return rv;

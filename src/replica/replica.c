@@ -8,6 +8,7 @@
 #include "catalog/identity.h"
 #include "replica/proof.h"
 #include "replica/template.h"
+#include "replica/transient.h"
 #include "replica/wrap.h"
 
 #define CANDIDATES     64
@@ -254,10 +255,10 @@ CK_RV replica_resolve(struct managed *managed, struct object *object, struct mem
     struct remote remote = remote_to(member, deadline);
     if (keyring_owns(&managed->keyring, object))
         return keyring_find(&managed->keyring, object, remote, ret);
+    if (!object->token)
+        return transient_resolve(managed->group, managed, object, member, deadline, ret);
     if (atomic_load(&object->gone))
         return RV_GONE;
-    if (!object->token)
-        return RV_NOT_HERE;
     while (!catalog_make_begin(managed->group->catalog, object, member->index, deadline)) {
         if (object_replica(object, member->index, member_epoch(member), ret))
             return CKR_OK;

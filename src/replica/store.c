@@ -10,10 +10,12 @@
 #include "replica/create.h"
 #include "replica/destroy.h"
 #include "replica/external.h"
+#include "replica/keying.h"
 #include "replica/managed.h"
 #include "replica/place.h"
 #include "replica/read.h"
 #include "replica/template.h"
+#include "replica/transient.h"
 #include "router/route.h"
 
 struct store {
@@ -131,8 +133,14 @@ static CK_RV make(struct store *store, uint32_t session, struct frame *frame, en
                                     .timeout = timeout};
         rv = create_objects(store->managed, &creation, ret);
     } else {
-        bool token[2] = {making[0].token, makings > 1 && making[1].token};
-        rv = external_make(store->group, frame, work, mech, NULL, token, makings, session, timeout, ret);
+        struct external_making external = {.frame = frame,
+                                           .work = work,
+                                           .mech = mech,
+                                           .token = {making[0].token, makings > 1 && making[1].token},
+                                           .objects = makings,
+                                           .session = session,
+                                           .timeout = timeout};
+        rv = external_make(store->group, &external, ret);
     }
     for (unsigned i = 0; i < makings; i++)
         making_end(&making[i]);
@@ -244,21 +252,6 @@ static CK_RV copy_plain(struct store *store, uint32_t session, struct object *ob
     return rv;
 }
 
-/* What the member's copy does not say truly, because its source is more open there than the object is. */
-static CK_RV inherit(struct store *store, struct object *from, const CK_ATTRIBUTE *templ, CK_ULONG count,
-                     CK_OBJECT_HANDLE handle)
-{
-    AUTO(object_unref) struct object *made = catalog_ref(store->group->catalog, handle);
-    struct attrs attrs = {0};
-    CK_RV rv = made ? catalog_attrs(store->group->catalog, made, &attrs) : CKR_OK;
-    if (rv == CKR_OK && made)
-        rv = change_inherit(store->managed, from, templ, count, &attrs);
-    if (rv == CKR_OK && made)
-        catalog_set_attrs(store->group->catalog, made, &attrs, made->seq, made->version);
-    attrs_free(&attrs);
-    return rv;
-}
-
 CK_RV store_copy(struct store *store, uint32_t session, struct object *object, const CK_ATTRIBUTE *templ,
                  CK_ULONG count, CK_OBJECT_HANDLE *ret)
 {
@@ -277,26 +270,14 @@ CK_RV store_copy(struct store *store, uint32_t session, struct object *object, c
         return copy_plain(store, session, object, ret);
     if (store->managed && token)
         return outward(change_copy(store->managed, object, templ, count, ret));
-    struct attrs own = {0};
-    rv = attrs_merge(&own, templ, count);
-    if (rv == CKR_OK)
-        rv = attrs_set_bool(&own, CKA_TOKEN, token);
-    struct frame *frame =
-        rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(own.item, own.count), 0) : NULL;
-    if (rv == CKR_OK && !frame)
-        rv = CKR_HOST_MEMORY;
-    if (rv == CKR_OK) {
-        frame_set_templ(frame, 0, own.item, own.count);
-        CK_OBJECT_HANDLE made;
-        rv = external_make(store->group, frame, WORK_OBJECT, CK_UNAVAILABLE_INFORMATION, object, &token, 1,
-                           session, store->group->config->call_timeout, &made);
-        if (rv == CKR_OK && store->managed)
-            rv = inherit(store, object, templ, count, made);
-        if (rv == CKR_OK)
-            *ret = made;
-    }
-    attrs_free(&own);
-    return outward(rv);
+    struct keying keying = {.group = store->group,
+                            .managed = store->managed,
+                            .verb = VERB_COPY,
+                            .key = {object},
+                            .templ = templ,
+                            .count = count,
+                            .session = session};
+    return outward(keying_make(&keying, ret));
 }
 
 /* One call on the object where it is; the answer is the member's. */
@@ -338,6 +319,20 @@ static CK_RV set_on_member(struct store *store, struct object *object, const CK_
     return call_on(store, object, frame, NULL);
 }
 
+/* Its copies to the token, and its rescue, still want a session key extractable where it is. */
+static CK_RV set_session_object(struct store *store, struct object *object, const struct attrs *now,
+                                const CK_ATTRIBUTE *templ, CK_ULONG count)
+{
+    struct attrs own = {0};
+    CK_RV rv = attrs_merge(&own, templ, count);
+    if (store->managed && attrs_get(now, CKA_EXTRACTABLE))
+        attrs_drop(&own, CKA_EXTRACTABLE);
+    if (rv == CKR_OK && own.count > 0)
+        rv = transient_set(store->group, object, own.item, own.count);
+    attrs_free(&own);
+    return rv;
+}
+
 CK_RV store_set(struct store *store, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     if (store->managed && object->token)
@@ -347,40 +342,16 @@ CK_RV store_set(struct store *store, struct object *object, const CK_ATTRIBUTE *
     /* A member's replica may be more open than the object is. */
     if (rv == CKR_OK && store->managed)
         rv = change_may(&attrs, templ, count);
-    if (rv == CKR_OK)
-        rv = object->original ? may_set_plain(&attrs, templ, count)
-                              : set_on_member(store, object, templ, count);
+    if (rv == CKR_OK && object->original)
+        rv = may_set_plain(&attrs, templ, count);
+    else if (rv == CKR_OK)
+        rv = object->token ? set_on_member(store, object, templ, count)
+                           : set_session_object(store, object, &attrs, templ, count);
     if (rv == CKR_OK)
         rv = attrs_merge(&attrs, templ, count);
     if (rv == CKR_OK)
         catalog_set_attrs(store->group->catalog, object, &attrs, object->seq, object->version);
     attrs_free(&attrs);
-    return outward(rv);
-}
-
-/* Token objects are; a session object only while the member that has it has not forgotten it. */
-static bool is_anywhere(struct store *store, struct object *object)
-{
-    if (object->token || object->pinned < 0)
-        return true;
-    struct member *member = store->group->member[object->pinned];
-    CK_OBJECT_HANDLE real;
-    return health_usable(member_state(member)) &&
-           object_replica(object, member->index, member_epoch(member), &real);
-}
-
-static CK_RV end_object(struct store *store, struct object *object)
-{
-    CK_RV rv = CKR_OK;
-    if (store->managed && object->token)
-        return outward(destroy_object(store->managed, object));
-    if (!object->original && is_anywhere(store, object))
-        rv = call_on(store, object, frame_new(VERB_DESTROY, 0, 0), NULL);
-    /* A session object whose member has lost it is gone all the same. */
-    if (rv == CKR_OK || !object->token) {
-        catalog_remove(store->group->catalog, object);
-        return CKR_OK;
-    }
     return outward(rv);
 }
 
@@ -392,7 +363,19 @@ CK_RV store_destroy(struct store *store, struct object *object)
     attrs_free(&attrs);
     if (rv != CKR_OK)
         return rv;
-    return destroyable ? end_object(store, object) : CKR_ACTION_PROHIBITED;
+    if (!destroyable)
+        return CKR_ACTION_PROHIBITED;
+    if (!object->token) {
+        transient_destroy(store->group, object);
+        return CKR_OK;
+    }
+    transient_spread(store->group, object);
+    if (store->managed)
+        return outward(destroy_object(store->managed, object));
+    rv = call_on(store, object, frame_new(VERB_DESTROY, 0, 0), NULL);
+    if (rv == CKR_OK)
+        catalog_remove(store->group->catalog, object);
+    return outward(rv);
 }
 
 CK_RV store_get(struct store *store, struct object *object, CK_ATTRIBUTE *templ, CK_ULONG count)
@@ -405,9 +388,18 @@ CK_RV store_size(struct store *store, struct object *object, CK_ULONG *ret)
     return outward(call_on(store, object, frame_new(VERB_OBJECT_SIZE, 0, 0), ret));
 }
 
+static bool complete_object(struct object *object, void *ctx)
+{
+    if (!object->token && atomic_load(&object->partial))
+        transient_complete(ctx, object);
+    return true;
+}
+
 CK_RV store_find(struct store *store, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
                  CK_OBJECT_HANDLE **ret, size_t *ret_count)
 {
+    if (catalog_session_objects(store->group->catalog) > 0)
+        catalog_each(store->group->catalog, complete_object, store->group);
     if (!store->managed)
         return outward(external_find(store->group, templ, count, logged_in, ret, ret_count));
     managed_refresh(store->managed, false);
@@ -476,7 +468,7 @@ static bool end_if_of(struct object *object, void *ctx)
     bool ends = !object->token && (ending->session == 0 || object->session == ending->session) &&
                 (!ending->private_only || object->private);
     if (ends)
-        (void)!end_object(ending->store, object);
+        transient_destroy(ending->store->group, object);
     return true;
 }
 
@@ -493,4 +485,5 @@ void store_login_changed(struct store *store, bool logged_in)
         return;
     struct ending ending = {store, 0, true};
     catalog_each(store->group->catalog, end_if_of, &ending);
+    transient_carry(store->group);
 }

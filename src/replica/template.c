@@ -120,6 +120,19 @@ CK_RV template_tryout(const CK_ATTRIBUTE *templ, CK_ULONG count, bool extractabl
     return rv;
 }
 
+CK_RV template_asked(const CK_ATTRIBUTE *templ, CK_ULONG count, struct template *ret)
+{
+    ret->count = 0;
+    for (CK_ULONG i = 0; i < count; i++) {
+        if (among(templ[i].type, kept_here, ARRAY_LEN(kept_here)))
+            continue;
+        if (ret->count == TEMPLATE_MAX)
+            return CKR_TEMPLATE_INCONSISTENT;
+        ret->item[ret->count++] = templ[i];
+    }
+    return CKR_OK;
+}
+
 CK_RV template_logical(const CK_ATTRIBUTE *asked, CK_ULONG count, bool token, bool managed,
                        struct attrs *attrs)
 {

@@ -29,6 +29,11 @@ bool template_nests(const CK_ATTRIBUTE *templ, CK_ULONG count);
  */
 MUST_USE CK_RV template_tryout(const CK_ATTRIBUTE *templ, CK_ULONG count, bool extractable,
                                struct attrs *ret);
+/*
+ * How an application's template of a session object that is made as asked goes to a member: without the flags
+ * that are kept here. Values are the application's. CKR_TEMPLATE_INCONSISTENT if it is too long.
+ */
+MUST_USE CK_RV template_asked(const CK_ATTRIBUTE *templ, CK_ULONG count, struct template *ret);
 /* What of an application's template is kept here, over what a member has told; made attributes as the design
  * wants them. */
 MUST_USE CK_RV template_logical(const CK_ATTRIBUTE *asked, CK_ULONG count, bool token, bool managed,

@@ -22,7 +22,7 @@ END
             here = "here, whatever members do"
             all = "all members or none: none may be away; one that fails in the middle is undone or named in the log"
             any = "on any member that can; on the next one if it fails"
-            made = "session objects on one member; token objects by protocol"
+            made = "session objects on a member, the next one if it fails; token objects by protocol"
             row("GENERAL", "NONE", here)
             row("SLOT", "NONE", here)
             row("SESSION", "NONE", here)
@@ -46,6 +46,7 @@ END
             row("FIND", "FREE", "here; in an external group on any member, the next if it fails")
             row("OBJECT", "PROTOCOL", made)
             row("KEY", "PROTOCOL", made)
+            row("KEY", "FREE", any)
             row("CRYPT", "FREE", any)
             row("RANDOM", "FREE", any)
         }
@@ -68,7 +69,8 @@ END
             printf "%d of the %d functions of PKCS#11 3.2 are served. ", served, total
             print "The others are in the function lists too and answer `CKR_FUNCTION_NOT_SUPPORTED`."
             print ""
-            print "- *A session object* lives on the member that made it, and is lost with it."
+            print "- *A session object* is made on one member, and made again on another when that one is lost: by the same call,"
+            print "  or, if the key was generated, out of a wrapped copy (`session-keys = recoverable`)."
             print "- *By protocol*: tried out on one member, recorded in the vault, then brought to all members. Token objects of"
             print "  an external group are made by one member, once. See [ARCHITECTURE.md](ARCHITECTURE.md)."
             print "- With `local-digest = yes` digests are computed here, and of `CKM_SHA256_RSA_PKCS` and the like only the"

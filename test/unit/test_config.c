@@ -31,6 +31,7 @@ static void defaults_test(void **state)
     assert_int_equal(group->keygen_timeout, UINT64_C(120000000000));
     assert_int_equal(group->replay_limit, 1048576);
     assert_true(group->local_digest);
+    assert_int_equal(group->session_keys, SESSION_KEYS_RECOVERABLE);
     assert_int_equal(group->mechanisms, MECHANISMS_COMMON);
     assert_int_equal(group->unreplicable, UNREPLICABLE_REFUSE);
     assert_int_equal(group->soft_delete, UINT64_C(30) * 86400 * 1000000000);
@@ -114,6 +115,7 @@ static void full_test(void **state)
     assert_int_equal(b->keygen_timeout, UINT64_C(300000000000));
     assert_int_equal(b->replay_limit, 0);
     assert_false(b->local_digest);
+    assert_int_equal(b->session_keys, SESSION_KEYS_PINNED);
     assert_int_equal(b->mechanisms, MECHANISMS_ANY);
     assert_int_equal(b->line, 9);
     assert_int_equal(b->min_copies, 1);

@@ -1,0 +1,37 @@
+/*
+ * Calls that make keys of keys: unwrap, derive, copy; and wrap. All are CK_RV for the application, or RV_
+ * values of call/rv.h for the caller to translate.
+ */
+#ifndef REPLICA_KEYING_H
+#define REPLICA_KEYING_H
+
+#include "replica/managed.h"
+
+/* One such call. The caller holds the references; handles inside the mechanism's parameter are resolved too.
+ */
+struct keying {
+    struct group *group;
+    struct managed *managed;  /* NULL with sync = external */
+    enum verb verb;           /* VERB_WRAP, VERB_UNWRAP, VERB_DERIVE or VERB_COPY */
+    const CK_MECHANISM *mech; /* NULL for VERB_COPY */
+    struct object *key[2], *inner[FRAME_INNER];
+    const uint8_t *in; /* the wrapped key */
+    size_t in_len;
+    const CK_ATTRIBUTE *templ;
+    CK_ULONG count;
+    uint32_t session;
+};
+
+/* The handles inside a mechanism's parameter; at most FRAME_INNER. CKR_MECHANISM_PARAM_INVALID. */
+MUST_USE CK_RV keying_inner(const CK_MECHANISM *mech, CK_OBJECT_HANDLE ret[FRAME_INNER], unsigned *ret_count);
+
+/* C_WrapKey: out NULL asks for the length. CKR_BUFFER_TOO_SMALL. */
+MUST_USE CK_RV keying_wrap(struct keying *keying, uint8_t *out, CK_ULONG *out_len);
+/*
+ * The others. A token object comes by the protocol of create.h, or in an external group by one member, once;
+ * a session object is made as it was asked for. *ret is CK_INVALID_HANDLE if the call makes only what it
+ * writes into its parameter.
+ */
+MUST_USE CK_RV keying_make(struct keying *keying, CK_OBJECT_HANDLE *ret);
+
+#endif

@@ -1,0 +1,108 @@
+#include "call/rv.h"
+#include "replica/keying.h"
+#include "replica/managed.h"
+#include "replica/store.h"
+
+/* The objects of a call, referenced for its time. */
+static void let_go(struct keying *keying)
+{
+    for (unsigned k = 0; k < 2; k++)
+        object_unref(keying->key[k]);
+    for (unsigned k = 0; k < FRAME_INNER; k++)
+        object_unref(keying->inner[k]);
+}
+
+static bool is_key(const struct object *object)
+{
+    return object->class == CKO_PUBLIC_KEY || object->class == CKO_PRIVATE_KEY ||
+           object->class == CKO_SECRET_KEY;
+}
+
+static CK_RV find_key(struct store *store, const struct store_keying *call, CK_OBJECT_HANDLE handle,
+                      CK_RV invalid, struct object **ret)
+{
+    CK_RV rv = store_object(store, handle, call->logged_in, ret);
+    if (rv != CKR_OK)
+        return rv == CKR_OBJECT_HANDLE_INVALID ? invalid : rv;
+    return is_key(*ret) ? CKR_OK : invalid;
+}
+
+/* By any member; or none has been seen yet. */
+static bool is_offered(const struct group *group, CK_MECHANISM_TYPE type)
+{
+    bool any = false;
+    for (unsigned i = 0; i < group->count; i++) {
+        if (member_mechanism(group->member[i], type))
+            return true;
+        any = any || atomic_load(&group->member[i]->mechanisms);
+    }
+    return !any;
+}
+
+static CK_RV begin(struct store *store, const struct store_keying *call, enum verb verb, CK_RV invalid,
+                   struct keying *ret)
+{
+    *ret = (struct keying){.group = store_group(store),
+                           .managed = store_managed(store),
+                           .verb = verb,
+                           .mech = call->mech,
+                           .session = call->session};
+    CK_OBJECT_HANDLE inner[FRAME_INNER];
+    unsigned inners = 0;
+    if (!is_offered(store_group(store), call->mech->mechanism))
+        return CKR_MECHANISM_INVALID;
+    CK_RV rv = keying_inner(call->mech, inner, &inners);
+    if (rv == CKR_OK)
+        rv = find_key(store, call, call->with, invalid, &ret->key[0]);
+    for (unsigned i = 0; i < inners && rv == CKR_OK; i++)
+        rv = find_key(store, call, inner[i], CKR_KEY_HANDLE_INVALID, &ret->inner[i]);
+    return rv == CKR_OK ? call->may : rv;
+}
+
+/* What is meant only for us becomes what the standard knows. */
+static CK_RV outward(CK_RV rv, CK_RV invalid)
+{
+    if (rv == RV_GONE)
+        return invalid;
+    return rv >= RV_INSIDE && rv <= (RV_INSIDE | 0xff) ? CKR_DEVICE_ERROR : rv;
+}
+
+CK_RV store_wrap(struct store *store, const struct store_keying *call, uint8_t *out, CK_ULONG *out_len)
+{
+    struct keying keying;
+    CK_RV rv = begin(store, call, VERB_WRAP, CKR_WRAPPING_KEY_HANDLE_INVALID, &keying);
+    if (rv == CKR_OK)
+        rv = find_key(store, call, call->key, CKR_KEY_HANDLE_INVALID, &keying.key[1]);
+    if (rv == CKR_OK)
+        rv = keying_wrap(&keying, out, out_len);
+    let_go(&keying);
+    return outward(rv, CKR_KEY_HANDLE_INVALID);
+}
+
+CK_RV store_unwrap(struct store *store, const struct store_keying *call, const uint8_t *wrapped, size_t len,
+                   const CK_ATTRIBUTE *templ, CK_ULONG count, CK_OBJECT_HANDLE *ret)
+{
+    struct keying keying;
+    CK_RV rv = begin(store, call, VERB_UNWRAP, CKR_UNWRAPPING_KEY_HANDLE_INVALID, &keying);
+    keying.in = wrapped;
+    keying.in_len = len;
+    keying.templ = templ;
+    keying.count = count;
+    if (rv == CKR_OK)
+        rv = keying_make(&keying, ret);
+    let_go(&keying);
+    return outward(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID);
+}
+
+CK_RV store_derive(struct store *store, const struct store_keying *call, const CK_ATTRIBUTE *templ,
+                   CK_ULONG count, CK_OBJECT_HANDLE *ret)
+{
+    struct keying keying;
+    CK_RV rv = begin(store, call, VERB_DERIVE, CKR_KEY_HANDLE_INVALID, &keying);
+    keying.templ = templ;
+    keying.count = count;
+    if (rv == CKR_OK)
+        rv = keying_make(&keying, ret);
+    let_go(&keying);
+    return outward(rv, CKR_KEY_HANDLE_INVALID);
+}
