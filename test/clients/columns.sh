@@ -46,7 +46,7 @@ make_groups() {
     "$RIG" up "$WORLD/group" --chaos --timeout 2s >"$WORLD/up.out" 2>&1 || return 1
     cp -a "$WORLD/group" "$WORLD/failing"
     grep -rlI "$WORLD/group" "$WORLD/failing" | xargs sed -i "s,$WORLD/group,$WORLD/failing,g"
-    sed -i 's/^min-copies = .*/min-copies = 1/; s/^call-timeout = .*/call-timeout = 1s/' "$WORLD/failing/p11ha.conf"
+    sed -i 's/^min-copies = .*/min-copies = 1/' "$WORLD/failing/p11ha.conf"
     rm -f "$WORLD"/failing/*.counts
     P11HA_CONF=$WORLD/failing/p11ha.conf pkcs11-tool --module "$P11HA_BUILD/p11ha.so" --list-slots >"$WORLD/slots.out" 2>&1
     read -r CONNECT_CALLS _ < <("$RIG" count "$WORLD/failing" hsm-1 '*')
@@ -263,7 +263,7 @@ tls_load() {
     process_keep "$2"
     if ! until_true 20 tls_greets_or_died "$@" || server_gone "$2" || ! members_fail || ! works_for "$3" 4 tls_greets "$1" ca.crt; then
         tail -n 20 server.out greeting
-        kill -KILL "$2" 2>/dev/null
+        server_ends "$2" || true
         return 1
     fi
     server_ends "$2"
