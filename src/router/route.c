@@ -18,7 +18,7 @@
 
 /* What the loop knows so far. */
 struct walk {
-    uint64_t tried, ambiguous;
+    uint64_t tried, ambiguous, forgiven;
     unsigned classes; /* bits 1 << error_class */
     CK_RV common;
     bool alike;
@@ -250,7 +250,7 @@ static CK_RV run_in_session(struct route *route, struct member *member, uint64_t
 
 static CK_RV attempt(struct group *group, struct route *route, struct member *member, uint64_t deadline)
 {
-    CK_RV rv = CKR_OK;
+    CK_RV rv = route->frame->rv = CKR_OK;
     if (!atomic_load_explicit(&member->signed_in, memory_order_acquire))
         rv = member_sign_on(member, deadline);
     uint32_t epoch = member_epoch(member);
@@ -315,6 +315,18 @@ static bool renew_frame(struct route *route, struct frame **spare)
     return true;
 }
 
+/* The answer is the member's to what the application gave it to work on. */
+static bool judged(const struct frame *frame, CK_RV rv)
+{
+    /* At the deadline the frame is still the lane's. */
+    if (rv != CKR_DEVICE_ERROR)
+        return false;
+    bool data = frame->verb == VERB_CRYPT ? frame->step_reached >= STEP_UPDATE
+                                          : frame->verb == VERB_MESSAGE || frame->verb == VERB_UNWRAP ||
+                                                frame->verb == VERB_DERIVE || frame->verb == VERB_CREATE;
+    return data && frame->rv == rv;
+}
+
 /* All attempts on one member. Returns its last answer, its class in *ret_class. */
 static CK_RV try_member(struct group *group, struct route *route, struct member *member, uint64_t deadline,
                         enum error_class *ret_class)
@@ -335,6 +347,7 @@ static CK_RV try_member(struct group *group, struct route *route, struct member 
             *ret_class = ERROR_APPLICATION;
             return rv;
         }
+        facts.judged = judged(route->frame, rv);
         *ret_class = verdict_class(rv, &facts);
         bool altered = rv == RV_DEADLINE || (spare && *ret_class != ERROR_NONE);
         if (altered && !renew_frame(route, &spare)) {
@@ -373,6 +386,10 @@ static CK_RV finish(struct group *group, const struct route *route, const struct
     known = known || !connected;
     CK_RV rv = known ? verdict_final(walk->classes, walk->alike, walk->common) : CKR_MECHANISM_INVALID;
     struct name_buf buf;
+    /* All alike: the request's fault, or all have failed at once. */
+    for (unsigned i = 0; i < group->count; i++)
+        if (walk->ambiguous & bit(i))
+            member_probe_soon(group->member[i]);
     if (rv == CKR_DEVICE_ERROR || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_DEVICE_MEMORY) {
         atomic_fetch_add_explicit(&group->errors, 1, memory_order_relaxed);
         log_event(LOG_ERROR, "call-failed", "group=%s call=%s answer=%s attempts=%u", group->config->name,
@@ -391,9 +408,10 @@ static bool surely_not_done(enum error_class class, CK_RV rv)
 }
 
 /* Those of the failed that may be back any moment; until when that can be hoped. */
-static uint64_t recovering(struct group *group, const struct route *route, uint64_t *ret_until)
+static uint64_t recovering(struct group *group, const struct route *route, const struct walk *walk,
+                           uint64_t *ret_until)
 {
-    struct walk anew = {0};
+    struct walk anew = {.tried = walk->tried & walk->forgiven};
     uint64_t who = 0, now = clock_now();
     *ret_until = 0;
     for (unsigned i = 0; i < group->count; i++) {
@@ -409,12 +427,14 @@ static uint64_t recovering(struct group *group, const struct route *route, uint6
     return who;
 }
 
-/* They failed in this call, but have come back since. */
+/* They failed in this call, but have come back since. Once: it may be the request that they fail of. */
 static void forgive(struct group *group, struct walk *walk, uint64_t who)
 {
     for (unsigned i = 0; i < group->count; i++)
-        if (who & bit(i) && member_state(group->member[i]) != HEALTH_DOWN)
+        if (who & ~walk->forgiven & bit(i) && member_state(group->member[i]) != HEALTH_DOWN) {
             walk->tried &= ~bit(i);
+            walk->forgiven |= bit(i);
+        }
 }
 
 /* Who is next: a usable one; else one that comes up in time; else whoever failed longest ago; and when all
@@ -430,7 +450,7 @@ static int next_member(struct group *group, const struct route *route, struct wa
             return i;
         if (!somebody_comes(group, route, walk)) {
             i = choose_in_panic(group, route, walk);
-            who = i == PICK_NONE ? recovering(group, route, &until) : 0;
+            who = i == PICK_NONE ? recovering(group, route, walk, &until) : 0;
             if (i != PICK_NONE || who == 0)
                 return i;
         }
@@ -488,9 +508,10 @@ CK_RV route_run(struct group *group, struct route *route)
 }
 
 static CK_RV continue_end(struct group *group, struct member *member, struct real_session *session,
-                          uint32_t epoch, CK_RV rv, enum error_class *ret_class)
+                          uint32_t epoch, const struct frame *frame, CK_RV rv, enum error_class *ret_class)
 {
-    struct verdict_facts facts = {.logged_in = group_logged_in(group), .needs_handles = true};
+    struct verdict_facts facts = {
+        .logged_in = group_logged_in(group), .needs_handles = true, .judged = judged(frame, rv)};
     *ret_class = rv == RV_GONE ? ERROR_APPLICATION : verdict_class(rv, &facts);
     if (*ret_class == ERROR_NONE || *ret_class == ERROR_APPLICATION)
         return rv;
@@ -507,7 +528,7 @@ CK_RV route_continue(struct group *group, struct member *member, struct real_ses
 {
     uint32_t epoch = session->epoch;
     CK_RV rv = member_run(member, frame, session, deadline);
-    return continue_end(group, member, session, epoch, rv, ret_class);
+    return continue_end(group, member, session, epoch, frame, rv, ret_class);
 }
 
 CK_RV route_continue_key(struct group *group, struct member *member, struct real_session *session,
@@ -519,7 +540,7 @@ CK_RV route_continue_key(struct group *group, struct member *member, struct real
     CK_RV rv = fill_handles(group, &route, member, epoch, deadline);
     if (rv == CKR_OK)
         rv = member_run(member, frame, session, deadline);
-    return continue_end(group, member, session, epoch, rv, ret_class);
+    return continue_end(group, member, session, epoch, frame, rv, ret_class);
 }
 
 const char *route_rv_name(CK_RV rv, struct name_buf *buf)

@@ -48,6 +48,8 @@ enum error_class verdict_class(CK_RV rv, const struct verdict_facts *facts)
             class = table[i].class;
     if (class == ERROR_STALE_HANDLE && !facts->needs_handles)
         return ERROR_APPLICATION;
+    if (rv == CKR_DEVICE_ERROR && facts->judged)
+        return ERROR_AMBIGUOUS;
     return class;
 }
 

@@ -22,6 +22,7 @@ struct verdict_facts {
     bool needs_handles; /* the frame had handles that we mapped */
     bool fresh_session; /* already repeated there with a new session and login */
     bool fresh_handle;  /* already repeated there with handles resolved anew */
+    bool judged; /* it has looked at data of the application: some tokens call bad data a DEVICE_ERROR */
 };
 
 enum verdict {

@@ -45,11 +45,14 @@ struct parts_mech {
     unsigned block;           /* input is a multiple of it; 0 = any */
     CK_MECHANISM_TYPE digest; /* of PARAM_PSS */
     CK_RSA_PKCS_MGF_TYPE mgf;
+    bool some; /* of nothing softokn makes it of what lies around */
 };
 
-#define CIPHERS(name, key, param, block) {CKM_##name, #name, CIPHER, KEY_##key, PARAM_##param, block, 0, 0},
-#define SIGNS(name, key, param)          {CKM_##name, #name, SIGNER, KEY_##key, PARAM_##param, 0, 0, 0},
-#define DIGESTS(name)                    {CKM_##name, #name, DIGESTER, KEY_NONE, PARAM_NOTHING, 0, 0, 0},
+#define CIPHERS(name, key, param, block) \
+    {CKM_##name, #name, CIPHER, KEY_##key, PARAM_##param, block, 0, 0, false},
+#define SIGNS(name, key, param) {CKM_##name, #name, SIGNER, KEY_##key, PARAM_##param, 0, 0, 0, false},
+#define MACS(name, key, param)  {CKM_##name, #name, SIGNER, KEY_##key, PARAM_##param, 0, 0, 0, true},
+#define DIGESTS(name)           {CKM_##name, #name, DIGESTER, KEY_NONE, PARAM_NOTHING, 0, 0, 0, false},
 #define PSS(hash, sha)          \
     {CKM_##hash##_RSA_PKCS_PSS, \
      #hash "_RSA_PKCS_PSS",     \
@@ -58,7 +61,8 @@ struct parts_mech {
      PARAM_PSS,                 \
      0,                         \
      CKM_##sha,                 \
-     CKG_MGF1_##hash},
+     CKG_MGF1_##hash,           \
+     false},
 
 /* clang-format off */
 static const struct parts_mech parts_mechs[] = {
@@ -92,20 +96,20 @@ static const struct parts_mech parts_mechs[] = {
     SIGNS(SHA512_HMAC_GENERAL, SECRET, LENGTH)
     SIGNS(AES_CMAC, AES, NOTHING)
     SIGNS(AES_CMAC_GENERAL, AES, LENGTH)
-    SIGNS(AES_MAC, AES, NOTHING)
-    SIGNS(AES_MAC_GENERAL, AES, LENGTH)
+    MACS(AES_MAC, AES, NOTHING)
+    MACS(AES_MAC_GENERAL, AES, LENGTH)
     SIGNS(AES_XCBC_MAC, AES, NOTHING)
     SIGNS(DES3_CMAC, DES3, NOTHING)
-    SIGNS(DES3_MAC, DES3, NOTHING)
-    SIGNS(CAMELLIA_MAC, CAMELLIA, NOTHING)
-    SIGNS(SEED_MAC, SEED, NOTHING)
+    MACS(DES3_MAC, DES3, NOTHING)
+    MACS(CAMELLIA_MAC, CAMELLIA, NOTHING)
+    MACS(SEED_MAC, SEED, NOTHING)
     SIGNS(MD5_RSA_PKCS, RSA, NOTHING)
     SIGNS(SHA1_RSA_PKCS, RSA, NOTHING)
     SIGNS(SHA224_RSA_PKCS, RSA, NOTHING)
     SIGNS(SHA256_RSA_PKCS, RSA, NOTHING)
     SIGNS(SHA384_RSA_PKCS, RSA, NOTHING)
     SIGNS(SHA512_RSA_PKCS, RSA, NOTHING)
-    {CKM_SHA1_RSA_PKCS_PSS, "SHA1_RSA_PKCS_PSS", SIGNER, KEY_RSA, PARAM_PSS, 0, CKM_SHA_1, CKG_MGF1_SHA1},
+    {CKM_SHA1_RSA_PKCS_PSS, "SHA1_RSA_PKCS_PSS", SIGNER, KEY_RSA, PARAM_PSS, 0, CKM_SHA_1, CKG_MGF1_SHA1, false},
     PSS(SHA224, SHA224)
     PSS(SHA256, SHA256)
     PSS(SHA384, SHA384)
@@ -132,6 +136,7 @@ static const struct parts_mech parts_mechs[] = {
 
 #undef CIPHERS
 #undef SIGNS
+#undef MACS
 #undef DIGESTS
 #undef PSS
 

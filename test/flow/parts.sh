@@ -1,7 +1,8 @@
 #!/bin/bash
 # Operations in parts, of every mechanism that the members have, while the member that has one fails at a random part.
 . "$(dirname "$0")/../clients/world.sh"
-world_up --chaos
+VENDOR=${1:-softhsm}
+world_up --chaos --vendor "$VENDOR"
 sed -i "s/^call-timeout.*/&\nreplay-limit = 8MiB/" rig/p11ha.conf
 export CLIENT_PIN=$PIN
 

@@ -60,6 +60,18 @@ static void every_code_of_the_standard(void **state)
     assert_int_equal(seen, (1u << (ERROR_APPLICATION + 1)) - 1);
 }
 
+/* softokn answers so to a wrong MAC: such a request must take nobody out. */
+static void device_error_over_data(void **state)
+{
+    (void)state;
+    struct verdict_facts facts = {.logged_in = true, .judged = true};
+    assert_int_equal(verdict_class(CKR_DEVICE_ERROR, &facts), ERROR_AMBIGUOUS);
+    assert_int_equal(verdict_class(CKR_DEVICE_REMOVED, &facts), ERROR_TRANSPORT);
+    assert_int_equal(verdict_class(CKR_OK, &facts), ERROR_NONE);
+    facts.judged = false;
+    assert_int_equal(verdict_class(CKR_DEVICE_ERROR, &facts), ERROR_TRANSPORT);
+}
+
 static void codes_without_a_name(void **state)
 {
     (void)state;
@@ -170,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_of_the_standard),
+        cmocka_unit_test(device_error_over_data),
         cmocka_unit_test(codes_without_a_name),
         cmocka_unit_test(our_own_codes),
         cmocka_unit_test(facts_decide),
