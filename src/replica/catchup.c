@@ -15,10 +15,17 @@
 #define LEASE_SECONDS 10 /* a process that died holds others up for so long */
 #define LEASE_POLL    (50 * NS_PER_MS)
 
+#define CATCHUP_LEASE 96
+
+static void catchup_lease(char ret[CATCHUP_LEASE], const struct member *member)
+{
+    snprintf(ret, CATCHUP_LEASE, "catchup:%s", member->config->name);
+}
+
 struct walk {
     struct managed *managed;
     struct member *member;
-    char lease[96];
+    char lease[CATCHUP_LEASE];
     uint64_t generation; /* of the sign-on that it runs under */
     uint64_t done;       /* up to here applied in order */
     bool gap;            /* one is left to its writer: the mark stays before it, and it is looked at again */
@@ -49,6 +56,21 @@ static size_t twins_of(struct managed *managed, const struct record *record)
     return twins;
 }
 
+static bool is_stale(struct managed *managed, const struct record *record)
+{
+    uint64_t version = 0;
+    return vault_version(managed->vault, record->uuid, &version) == 0 && version > record->version;
+}
+
+bool catchup_elsewhere(struct managed *managed, const struct member *member, uint64_t seq)
+{
+    char lease[CATCHUP_LEASE];
+    bool placing = false, catching = false;
+    catchup_lease(lease, member);
+    return vault_is_placing(managed->vault, seq, managed->owner, &placing) == 0 &&
+           vault_lease_held(managed->vault, lease, managed->owner, &catching) == 0 && (placing || catching);
+}
+
 CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct record *record)
 {
     CK_RV rv = seal_check(managed, &remote, record, remote.deadline);
@@ -66,8 +88,12 @@ CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct 
         if (clock_now() >= remote.deadline)
             return RV_DEADLINE;
     uint32_t epoch = member_epoch(remote.member);
-    rv = replica_ensure(managed, remote, record, object, &handle);
-    if (rv == CKR_OK && object)
+    /* One that was changed meanwhile is known by other attributes: made by the old record, it would be a
+     * second replica, and would stay when the object is destroyed. */
+    bool stale = is_stale(managed, record);
+    if (!stale)
+        rv = replica_ensure(managed, remote, record, object, &handle);
+    if (rv == CKR_OK && object && !stale)
         object_set_replica(object, remote.member->index, epoch, handle);
     if (object)
         catalog_make_end(managed->group->catalog, object, remote.member->index);
@@ -108,7 +134,7 @@ static bool apply(const struct record *record, void *ctx)
     }
     bool left = false;
     if (!applied && record->state == RECORD_LIVE &&
-        vault_is_placing(managed->vault, record->seq, &left) != 0) {
+        vault_is_placing(managed->vault, record->seq, "", &left) != 0) {
         walk->rv = CKR_DEVICE_ERROR;
         return false;
     }
@@ -168,7 +194,7 @@ CK_RV catchup_member(struct managed *managed, struct member *member)
     CK_RV rv = catchup_lag(managed, member, &lag);
     if (rv != CKR_OK || lag == 0)
         return rv;
-    snprintf(walk.lease, sizeof(walk.lease), "catchup:%s", member->config->name);
+    catchup_lease(walk.lease, member);
     bool got = false;
     uint64_t until = clock_after(2 * LEASE_SECONDS * NS_PER_S);
     while (vault_lease(managed->vault, walk.lease, managed->owner, LEASE_SECONDS, &got) == 0 && !got) {

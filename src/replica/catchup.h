@@ -14,4 +14,7 @@ MUST_USE CK_RV catchup_apply(struct managed *managed, struct remote remote, cons
 /* How many records the member is behind; 0 at the head. */
 MUST_USE CK_RV catchup_lag(struct managed *managed, const struct member *member, uint64_t *ret);
 
+/* Is another process just putting that record on this member, or catching it up? */
+bool catchup_elsewhere(struct managed *managed, const struct member *member, uint64_t seq);
+
 #endif

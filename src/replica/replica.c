@@ -6,6 +6,7 @@
 #include "call/names.h"
 #include "call/rv.h"
 #include "catalog/identity.h"
+#include "replica/catchup.h"
 #include "replica/proof.h"
 #include "replica/template.h"
 #include "replica/transient.h"
@@ -236,8 +237,12 @@ static CK_RV resolve_token(struct managed *managed, struct object *object, struc
     if (rv != CKR_OK)
         return rv;
     uint32_t epoch = member_epoch(remote.member);
-    rv = record.wrap == WRAP_PINNED ? replica_find(managed, remote, &record, object, ret)
-                                    : replica_ensure(managed, remote, &record, object, ret);
+    /* Another process is just making it there, and two would make two. It is on other members by now. */
+    bool elsewhere = catchup_elsewhere(managed, remote.member, record.seq);
+    rv = elsewhere || record.wrap == WRAP_PINNED ? replica_find(managed, remote, &record, object, ret)
+                                                 : replica_ensure(managed, remote, &record, object, ret);
+    if (elsewhere && rv == CKR_OBJECT_HANDLE_INVALID)
+        rv = RV_NOT_HERE;
     record_end(&record);
     if (rv != CKR_OK)
         return rv;

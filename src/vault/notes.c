@@ -53,19 +53,18 @@ int vault_lease_drop(struct vault *vault, const char *what, const char *owner)
     return rc;
 }
 
-int vault_is_placing(struct vault *vault, uint64_t seq, bool *ret)
+int vault_lease_held(struct vault *vault, const char *what, const char *but, bool *ret)
 {
-    char what[PLACING_NAME];
     uint64_t now = (uint64_t)clock_wall();
     sqlite3_stmt *st;
     int rc;
 
-    sqlite_placing_name(what, seq);
     lock_take(&vault->lock);
     st = sqlite_use(vault, SQL_LEASE_HELD);
     sqlite_bind_text(st, 1, what);
     sqlite_bind_number(st, 2, now);
     sqlite_bind_number(st, 3, now + LEASE_MAX);
+    sqlite_bind_text(st, 4, but);
     rc = sqlite_step(vault, st);
     sqlite_done(st);
     lock_drop(&vault->lock);
@@ -73,6 +72,14 @@ int vault_is_placing(struct vault *vault, uint64_t seq, bool *ret)
         return rc;
     *ret = rc == 1;
     return 0;
+}
+
+int vault_is_placing(struct vault *vault, uint64_t seq, const char *but, bool *ret)
+{
+    char what[PLACING_NAME];
+
+    sqlite_placing_name(what, seq);
+    return vault_lease_held(vault, what, but, ret);
 }
 
 int vault_placed(struct vault *vault, uint64_t seq, const char *who)

@@ -52,6 +52,16 @@ static int version_read(struct vault *vault, const uint8_t uuid[UUID_LEN], uint6
     return 0;
 }
 
+int vault_version(struct vault *vault, const uint8_t uuid[UUID_LEN], uint64_t *ret)
+{
+    int rc;
+
+    lock_take(&vault->lock);
+    rc = version_read(vault, uuid, ret);
+    lock_drop(&vault->lock);
+    return rc;
+}
+
 static int record_put(struct vault *vault, const struct record *record, const struct buf *body)
 {
     static const char *const state_name[] = {

@@ -40,7 +40,7 @@ static const char *const text_of[SQLITE_STATEMENTS] = {
     [SQL_LEASE_TAKE] = "INSERT INTO lease(what, owner, until) VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(what) DO UPDATE SET owner = excluded.owner, until = excluded.until"
                        " WHERE lease.owner = excluded.owner OR lease.until <= ?4 OR lease.until > ?5",
-    [SQL_LEASE_HELD] = "SELECT 1 FROM lease WHERE what = ?1 AND until > ?2 AND until <= ?3",
+    [SQL_LEASE_HELD] = "SELECT 1 FROM lease WHERE what = ?1 AND until > ?2 AND until <= ?3 AND owner != ?4",
     [SQL_LEASE_DROP] = "DELETE FROM lease WHERE what = ?1 AND owner = ?2",
     [SQL_REFUSED_NOTE] =
         "INSERT INTO refused(uuid, seq, noted) VALUES(?1, ?2, ?3) ON CONFLICT(uuid)"

@@ -63,6 +63,8 @@ bool vault_changed(struct vault *vault);
 MUST_USE int vault_write(struct vault *vault, const struct record *record, const char *placing);
 MUST_USE int vault_read(struct vault *vault, const uint8_t uuid[UUID_LEN],
                         struct record *ret); /* -ENOENT; -EBADMSG: malformed */
+/* 0: there is no such record. */
+MUST_USE int vault_version(struct vault *vault, const uint8_t uuid[UUID_LEN], uint64_t *ret);
 /*
  * Every record with seq > after, in order. `visit` owns nothing, returns false to stop, and is called with no
  * lock held. A record that cannot even be decoded is given with record->state 0, its uuid and seq.
@@ -95,8 +97,11 @@ MUST_USE int vault_lease(struct vault *vault, const char *what, const char *owne
                          bool *ret_got);
 MUST_USE int vault_lease_drop(struct vault *vault, const char *what, const char *owner);
 
-/* Is the record's writer at putting it on members? Then catch-up leaves it to it. */
-MUST_USE int vault_is_placing(struct vault *vault, uint64_t seq, bool *ret);
+/* Has anybody it, other than `but` ("" = nobody excepted)? */
+MUST_USE int vault_lease_held(struct vault *vault, const char *what, const char *but, bool *ret);
+
+/* Is the record's writer, other than `but`, at putting it on members? Then it is left to it. */
+MUST_USE int vault_is_placing(struct vault *vault, uint64_t seq, const char *but, bool *ret);
 MUST_USE int vault_placed(struct vault *vault, uint64_t seq, const char *who);
 
 /* Records that a seal check refused, noted so that every process and `p11ha status` can name them.

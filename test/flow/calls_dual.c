@@ -68,7 +68,7 @@ static CK_ULONG encrypt_all(CK_C_DigestEncryptUpdate update, CK_BYTE *out, CK_UL
     for (int i = 0; i < PARTS; i++) {
         CK_ULONG len = 0, got = room - done;
         if (i == fails)
-            fail_who_works("C_EncryptUpdate rv=CKR_DEVICE_ERROR times=1");
+            fail_who_works("C_EncryptUpdate rv=CKR_DEVICE_REMOVED times=1");
         OK(update(session, text + i * PART, PART, NULL, &len));
         assert_true(len >= 96);
         len = 1;

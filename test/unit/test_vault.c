@@ -425,26 +425,28 @@ static void a_record_is_being_placed_until_its_writer_says(void **state)
     (void)state;
     record_make(&r, 1, 1);
     r.seq = head_of(vault) + 1;
-    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, "", &placing), 0);
     assert_false(placing);
     assert_int_equal(vault_write(vault, &r, "one"), 0);
-    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, "", &placing), 0);
     assert_true(placing);
+    assert_int_equal(vault_is_placing(vault, r.seq, "one", &placing), 0);
+    assert_false(placing);
     assert_int_equal(vault_placed(vault, r.seq, "two"), 0);
-    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, "", &placing), 0);
     assert_true(placing);
     assert_int_equal(vault_placed(vault, r.seq, "one"), 0);
-    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, "", &placing), 0);
     assert_false(placing);
     /* A write that fails tells nobody that it is at it; a writer that died counts no more. */
     assert_int_equal(vault_write(vault, &r, "one"), -EAGAIN);
-    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, "", &placing), 0);
     assert_false(placing);
     r.version = 2;
     r.seq++;
     assert_int_equal(vault_write(vault, &r, "one"), 0);
     sql("UPDATE lease SET until = 5");
-    assert_int_equal(vault_is_placing(vault, r.seq, &placing), 0);
+    assert_int_equal(vault_is_placing(vault, r.seq, "", &placing), 0);
     assert_false(placing);
 }
 
