@@ -240,13 +240,12 @@ CK_RV change_copy(struct managed *managed, struct object *object, const CK_ATTRI
     uint64_t deadline = clock_after(managed->group->config->call_timeout);
     struct attrs asked = {0};
     CK_RV rv = template_tryout(templ, count, false, &asked);
-    struct frame *frame =
-        rv == CKR_OK ? frame_new(VERB_COPY, frame_room_templ(asked.item, asked.count), 0) : NULL;
+    struct frame *frame = rv == CKR_OK ? frame_new(VERB_COPY, frame_room_attrs(&asked), 0) : NULL;
     if (!frame) {
         attrs_free(&asked);
         return rv == CKR_OK ? CKR_HOST_MEMORY : rv;
     }
-    frame_set_templ(frame, 0, asked.item, asked.count);
+    frame_set_attrs(frame, 0, &asked);
     attrs_free(&asked);
     struct route route;
     route_init(&route, frame, WORK_OBJECT, deadline);

@@ -70,10 +70,11 @@ struct recipe *recipe_of_attrs(const struct attrs *attrs)
 {
     struct template t;
     template_session(attrs, false, false, &t);
-    AUTO(frame_unref) struct frame *call = frame_new(VERB_CREATE, frame_room_templ(t.item, t.count), 0);
+    const struct attrs chosen = {.item = t.item, .count = t.count};
+    AUTO(frame_unref) struct frame *call = frame_new(VERB_CREATE, frame_room_attrs(&chosen), 0);
     if (!call)
         return NULL;
-    frame_set_templ(call, 0, t.item, t.count);
+    frame_set_attrs(call, 0, &chosen);
     return recipe_of_call(call, 0, NULL, NULL);
 }
 

@@ -96,15 +96,14 @@ struct managed *store_managed(struct store *store)
 static struct frame *generate_frame(enum verb verb, const CK_MECHANISM *mech, const struct attrs *first,
                                     const struct attrs *second)
 {
-    size_t room = frame_room_mech(mech) + frame_room_templ(first->item, first->count) +
-                  (second ? frame_room_templ(second->item, second->count) : 0);
+    size_t room = frame_room_mech(mech) + frame_room_attrs(first) + (second ? frame_room_attrs(second) : 0);
     struct frame *frame = frame_new(verb, room, 0);
     if (!frame)
         return NULL;
     frame_set_mech(frame, mech);
-    frame_set_templ(frame, 0, first->item, first->count);
+    frame_set_attrs(frame, 0, first);
     if (second)
-        frame_set_templ(frame, 1, second->item, second->count);
+        frame_set_attrs(frame, 1, second);
     return frame;
 }
 
@@ -210,10 +209,10 @@ CK_RV store_create(struct store *store, uint32_t session, const CK_ATTRIBUTE *te
     CK_RV rv = member_template(store, templ, count, key, &own);
     if (rv == CKR_OK) {
         struct making making = making_of(templ, count);
-        struct frame *frame = frame_new(VERB_CREATE, frame_room_templ(own.item, own.count), 0);
+        struct frame *frame = frame_new(VERB_CREATE, frame_room_attrs(&own), 0);
         CK_OBJECT_HANDLE made[2];
         if (frame)
-            frame_set_templ(frame, 0, own.item, own.count);
+            frame_set_attrs(frame, 0, &own);
         rv = make(store, session, frame, WORK_OBJECT, CK_UNAVAILABLE_INFORMATION, &making, 1,
                   store->group->config->call_timeout, made);
         if (rv == CKR_OK)
