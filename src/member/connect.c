@@ -132,13 +132,27 @@ static CK_RV probe_anew(struct member *member, bool init, uint64_t deadline)
     return rv == CKR_OK ? probe_token(member, deadline) : rv;
 }
 
-/* Logged in, if the application is, and the group's keys there. */
+CK_RV connect_prove(struct member *member, uint64_t deadline)
+{
+    for (bool again = false;; again = true) {
+        CK_RV rv = member_sign_on(member, deadline);
+        if (rv == CKR_OK && member->hooks.prove)
+            rv = member->hooks.prove(member->hooks.ctx, member, deadline);
+        if (rv != RV_MISFIT || again)
+            return rv;
+        /* A token that has lost our login shows no private object, and no error: it is logged in once more
+         * before it is believed. */
+        lock_take(&member->lock);
+        member->signed_on = 0;
+        atomic_store(&member->signed_in, false);
+        lock_drop(&member->lock);
+    }
+}
+
 static CK_RV probe_keys(struct member *member, uint64_t deadline)
 {
-    CK_RV rv = member_sign_on(member, deadline);
-    if (rv != CKR_OK)
-        return rv == CKR_USER_NOT_LOGGED_IN ? CKR_OK : rv;
-    return member->hooks.prove ? member->hooks.prove(member->hooks.ctx, member, deadline) : CKR_OK;
+    CK_RV rv = connect_prove(member, deadline);
+    return rv == CKR_USER_NOT_LOGGED_IN && signon_generation(member->signon) == 0 ? CKR_OK : rv;
 }
 
 CK_RV connect_probe(struct member *member, uint64_t deadline)

@@ -46,11 +46,9 @@ static void make_ready(struct member *member)
 {
     uint64_t deadline = clock_after(member->group->call_timeout);
     uint64_t generation = signon_generation(member->signon);
-    CK_RV rv = member_sign_on(member, deadline);
+    CK_RV rv = connect_prove(member, deadline);
     if (rv == RV_PIN_REFUSED)
         return;
-    if (rv == CKR_OK && member->hooks.prove)
-        rv = member->hooks.prove(member->hooks.ctx, member, deadline);
     if (rv == CKR_OK && member->hooks.catch_up)
         rv = member->hooks.catch_up(member->hooks.ctx, member);
     /* Logged out or in again on the way, which is no failure: once more. */

@@ -19,5 +19,7 @@ void keeper_wake(struct member *member);
 /* The steps it takes, each on its thread (connect.c). */
 MUST_USE CK_RV connect_member(struct member *member, uint64_t deadline);
 MUST_USE CK_RV connect_probe(struct member *member, uint64_t deadline);
+/* Logged in, if the application is, and the group's keys there: RV_MISFIT if they are not. */
+MUST_USE CK_RV connect_prove(struct member *member, uint64_t deadline);
 
 #endif

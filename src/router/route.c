@@ -386,9 +386,9 @@ static CK_RV finish(struct group *group, const struct route *route, const struct
     known = known || !connected;
     CK_RV rv = known ? verdict_final(walk->classes, walk->alike, walk->common) : CKR_MECHANISM_INVALID;
     struct name_buf buf;
-    /* All alike: the request's fault, or all have failed at once. */
+    /* All alike: over data, or all have failed at once. */
     for (unsigned i = 0; i < group->count; i++)
-        if (walk->ambiguous & bit(i))
+        if (walk->ambiguous & bit(i) && walk->common == CKR_DEVICE_ERROR)
             member_probe_soon(group->member[i]);
     if (rv == CKR_DEVICE_ERROR || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_DEVICE_MEMORY) {
         atomic_fetch_add_explicit(&group->errors, 1, memory_order_relaxed);
