@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #ifndef NDEBUG
 static const char *const level_name[LOCK_LEVELS] = {
@@ -123,6 +124,7 @@ bool cond_wait(struct cond *cond, struct lock *lock, uint64_t deadline)
     note_wait(lock->level);
     if (deadline == CLOCK_NEVER) {
         pthread_cond_wait(&cond->cond, &lock->mutex);
+        thread_pass();
         return true;
     }
     if (clock_now() >= deadline)
@@ -130,6 +132,7 @@ bool cond_wait(struct cond *cond, struct lock *lock, uint64_t deadline)
     uint64_t until = clock_sleep_until(deadline);
     struct timespec ts = {.tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S)};
     int r = pthread_cond_timedwait(&cond->cond, &lock->mutex, &ts);
+    thread_pass();
     return r != ETIMEDOUT || clock_now() < deadline;
 }
 

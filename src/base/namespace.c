@@ -1,13 +1,25 @@
 #include "base/namespace.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <openssl/crypto.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define KEYS_OURS 8 /* thread-specific keys of ours on threads that enter a namespace: a sanitizer's */
 #define KEYS_FLAT \
     32 /* glibc keeps so many slots in the thread itself; more are allocated, by one C library for both */
+
+/* All there are; a namespace lives as long as the process. */
+struct opened {
+    struct opened *next;
+    struct link_map *map;
+};
+static _Atomic(struct opened *) opened;
 
 static void *symbol(void *handle, const char *name)
 {
@@ -68,6 +80,21 @@ static bool own_keys(void *libc)
     return create;
 }
 
+/* Noted before anything of it is called; at exit, a thread that comes too late for that enters nothing. */
+static bool note_opened(void *handle)
+{
+    struct opened *noted = mem_new(1, sizeof(*noted));
+    if (!noted || dlinfo(handle, RTLD_DI_LINKMAP, &noted->map) != 0) {
+        mem_free(noted);
+        return false;
+    }
+    noted->next = atomic_load(&opened);
+    while (!atomic_compare_exchange_weak(&opened, &noted->next, noted))
+        ;
+    thread_pass();
+    return true;
+}
+
 /* The C library first, so that its keys are numbered before anything else of the namespace can make one. */
 static void *open_apart(const char *path)
 {
@@ -86,6 +113,10 @@ bool namespace_open(const char *path, struct namespace *ret, const char **ret_wh
         return false;
     }
     *ret = (struct namespace){.handle = handle};
+    if (!note_opened(handle)) {
+        *ret_why = "no memory to note it";
+        return false;
+    }
     if (!own_environment(ret)) {
         *ret_why = "no memory for its environment";
         return false;
@@ -109,4 +140,38 @@ void namespace_thread_end(const struct namespace *ns)
         ns->openssl_thread_stop();
     for (unsigned key = KEYS_OURS; ns->setspecific && key < KEYS_FLAT; key++)
         ns->setspecific(key, NULL);
+}
+
+static void end_nothing(void)
+{
+}
+
+/* The loader has made it read-only. */
+static void write_entry(ElfW(Addr) * entry, ElfW(Addr) value)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = (uintptr_t)entry & ~(page - 1);
+    if (mprotect((void *)begin, (uintptr_t)(entry + 1) - begin, PROT_READ | PROT_WRITE) == 0)
+        *entry = value;
+}
+
+/* What the loader calls at exit stands in a library's dynamic section, where everybody may look. */
+static void keep_library(struct link_map *map)
+{
+    for (ElfW(Dyn) *entry = map->l_ld; entry && entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_FINI_ARRAYSZ)
+            write_entry(&entry->d_un.d_ptr, 0);
+        else if (entry->d_tag == DT_FINI)
+            write_entry(&entry->d_un.d_ptr, (uintptr_t)end_nothing - map->l_addr);
+}
+
+void namespaces_keep(void)
+{
+    for (struct opened *each = atomic_load(&opened); each; each = each->next) {
+        struct link_map *map = each->map;
+        while (map->l_prev)
+            map = map->l_prev;
+        for (; map; map = map->l_next)
+            keep_library(map);
+    }
 }

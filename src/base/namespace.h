@@ -8,6 +8,7 @@
  * use; namespace_thread_end empties them;
  * - it shares the array of environment variables: namespace_open gives it one of its own;
  * - at exit its OpenSSL would clean up on a thread that never was its own: namespace_open forbids that.
+ * - at exit its libraries are taken down, whoever is still in them: namespaces_keep forbids that.
  * Not put right: what else a vendor's library may keep per process.
  */
 #ifndef BASE_NAMESPACE_H
@@ -34,5 +35,7 @@ MUST_USE bool namespace_open(const char *path, struct namespace *ret, const char
 void namespace_thread_begin(const struct namespace *ns);
 /* Before a thread that has entered it ends. */
 void namespace_thread_end(const struct namespace *ns);
+/* From now on no library of any namespace is taken down at exit. */
+void namespaces_keep(void);
 
 #endif

@@ -31,10 +31,14 @@ struct thread {
 /* What a pinned thread starts would inherit its CPU. */
 static _Thread_local bool self_pinned;
 
+static _Thread_local bool self_ours;
+static _Atomic bool halted;
+
 static void *thread_main(void *p)
 {
     struct thread *thread = p;
     self_pinned = thread->pinned;
+    self_ours = true;
     pthread_setname_np(pthread_self(), thread->name);
     thread->run(thread->arg);
     if (atomic_fetch_or(&thread->state, ENDED) & DETACHED)
@@ -141,7 +145,19 @@ unsigned thread_cpu_count(void)
     return count;
 }
 
-bool thread_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
+void threads_halt(void)
+{
+    self_ours = false;
+    atomic_store(&halted, true);
+}
+
+void thread_pass(void)
+{
+    while (atomic_load_explicit(&halted, memory_order_acquire) && self_ours)
+        pause();
+}
+
+static bool wait_word(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
 {
     while (atomic_load_explicit(word, memory_order_acquire) == value) {
         uint64_t until = clock_sleep_until(deadline);
@@ -154,6 +170,13 @@ bool thread_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
             return atomic_load_explicit(word, memory_order_acquire) != value;
     }
     return true;
+}
+
+bool thread_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
+{
+    bool in_time = wait_word(word, value, deadline);
+    thread_pass();
+    return in_time;
 }
 
 void thread_wake(_Atomic uint32_t *word, int how_many)

@@ -18,6 +18,13 @@ void thread_join(struct thread *thread);
 /* It ends by itself and frees itself. */
 void thread_detach(struct thread *thread);
 
+/*
+ * For the end of the process: from then on a thread of thread_start that comes to thread_pass, or wakes from
+ * thread_wait or cond_wait, stays there for good, with what it holds. Not the caller.
+ */
+void threads_halt(void);
+void thread_pass(void);
+
 /* The CPU that this thread runs on now, and how many there are (1 .. THREAD_CPUS). */
 #define THREAD_CPUS 64
 unsigned thread_cpu(void);

@@ -286,13 +286,15 @@ static CK_RV stop(uint64_t patience)
 
 /* An application that ends without C_Finalize: vendors' code must not be torn down in the middle of a write
  * (SoftHSM would lose its token), so running frames are waited for. A thread that is inside C_Finalize may be
- * the one that exits, hence the limit on the turn too. */
+ * the one that exits, hence the limit on the turn too. Whoever is inside after that, or was left there by
+ * C_Finalize, must not find his module torn down. */
 static void stop_at_exit(void)
 {
-    if (!runtime_is_running() || !turn_take(clock_after(EXIT_PATIENCE)))
-        return;
-    (void)stop(EXIT_PATIENCE);
-    turn_give();
+    if (runtime_is_running() && turn_take(clock_after(EXIT_PATIENCE))) {
+        (void)stop(EXIT_PATIENCE);
+        turn_give();
+    }
+    instance_leave_images();
 }
 
 /* Registered last, so that it runs before the end of what was loaded by then; with OpenSSL too, whose

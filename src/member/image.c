@@ -33,7 +33,8 @@ struct image {
 static struct lock images_lock = LOCK_INIT(LOCK_INSTANCE);
 static struct image *images;
 static _Atomic bool environment_taken;
-static bool forked; /* shared images are the parent's too: load private ones */
+static _Atomic unsigned engaged; /* in use, being loaded, or given back not quiet */
+static bool forked;              /* shared images are the parent's too: load private ones */
 
 static char *key_of(const struct config_member *member)
 {
@@ -180,6 +181,7 @@ struct image *image_load(const struct config_member *member, bool fresh, char *w
     if (!key)
         return NULL;
     struct image *image = fresh ? NULL : take_known(key);
+    atomic_fetch_add(&engaged, 1);
     if (image) {
         mem_free(key);
         image->config = member;
@@ -187,6 +189,7 @@ struct image *image_load(const struct config_member *member, bool fresh, char *w
     }
     image = mem_new(1, sizeof(*image));
     if (!image) {
+        atomic_fetch_sub(&engaged, 1);
         mem_free(key);
         return NULL;
     }
@@ -195,6 +198,7 @@ struct image *image_load(const struct config_member *member, bool fresh, char *w
     image->in_use = true;
     bool shared = member->instance == INSTANCE_SHARED && !forked;
     if (!(shared ? load_shared(image, why, why_len) : load_private(image, why, why_len))) {
+        atomic_fetch_sub(&engaged, 1);
         mem_free(image->key);
         mem_free(image);
         return NULL;
@@ -251,6 +255,7 @@ static _Thread_local const struct module *entered;
 
 void image_thread_begin(const struct module *module)
 {
+    thread_pass();
     if (entered == module)
         return;
     image_thread_end();
@@ -261,6 +266,7 @@ void image_thread_begin(const struct module *module)
 
 void image_thread_end(void)
 {
+    thread_pass();
     if (entered && entered->ns.handle)
         namespace_thread_end(&entered->ns);
     entered = NULL;
@@ -284,16 +290,24 @@ const struct module *image_module(const struct image *image)
 void image_give(struct image *image, bool quiet)
 {
     lock_take(&images_lock);
-    if (quiet)
+    if (quiet) {
         image->in_use = false;
+        atomic_fetch_sub(&engaged, 1);
+    }
     image->config = NULL;
     lock_drop(&images_lock);
+}
+
+bool image_any_left(void)
+{
+    return forked || atomic_load(&engaged) != 0;
 }
 
 void image_forget_all(void)
 {
     lock_init(&images_lock, LOCK_INSTANCE);
     images = NULL;
+    engaged = 0;
     environment_taken = false;
     forked = true;
 }

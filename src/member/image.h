@@ -23,6 +23,8 @@ void image_thread_end(void);
 const struct module *image_module(const struct image *image);
 /* No more used by this instance; `quiet`: nobody is inside, another may use it. */
 void image_give(struct image *image, bool quiet);
+/* May a thread be inside one: in use, being loaded, given back not quiet, or of a parent? Takes no lock. */
+MUST_USE bool image_any_left(void);
 void image_forget_all(void);
 
 #endif

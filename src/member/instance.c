@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "base/namespace.h"
 #include "base/thread.h"
 #include "member/image.h"
 
@@ -350,6 +351,14 @@ void instance_free(struct instance *instance, bool finalize)
     cond_end(&instance->changed);
     lock_end(&instance->lock);
     mem_free(instance);
+}
+
+void instance_leave_images(void)
+{
+    if (!image_any_left())
+        return;
+    threads_halt();
+    namespaces_keep();
 }
 
 void instance_forget_images(void)

@@ -58,5 +58,11 @@ uint32_t instance_epoch(const struct instance *instance);
 const char *instance_trouble(const struct instance *instance);
 /* After fork, in the child's C_Initialize: known images are the parent's and are not used again. */
 void instance_forget_images(void);
+/*
+ * At the very end of the process. If somebody is still inside a module, our threads stop where they next come
+ * out of one or wait, and no namespace is taken down under a thread that is in it. Modules outside namespaces
+ * cannot be kept from that.
+ */
+void instance_leave_images(void);
 
 #endif

@@ -140,6 +140,7 @@ static void run_frame(struct member_lanes *lanes, struct lane *lane)
     struct frame *frame = lane->frame;
     struct member *member = lane->member;
     run_here(member, frame);
+    thread_pass();
 
     atomic_store_explicit(&lane->word, LANE_IDLE, memory_order_relaxed);
     /* Idle before the caller wakes: its next call, on this CPU, then finds this very lane. */

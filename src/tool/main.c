@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/suggest.h"
+#include "member/instance.h"
 #include "tool/option.h"
 #include "tool/say.h"
 #include "tool/verb.h"
@@ -101,5 +102,7 @@ int main(int argc, char **argv)
     const struct verb_row *verb = verb_named(argv[first]);
     if (!verb)
         return (int)unknown_verb(&set, argv[first]);
-    return (int)verb->run(&globals, argc - first, argv + first);
+    int code = (int)verb->run(&globals, argc - first, argv + first);
+    instance_leave_images();
+    return code;
 }
