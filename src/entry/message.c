@@ -2,6 +2,7 @@
 #include "session/message.h"
 
 #include "entry/enter.h"
+#include "session/crypt.h"
 
 typedef CK_RV (*message_fn)(struct session *session, enum op_kind kind, const struct op_io *io);
 
@@ -13,7 +14,7 @@ static CK_RV init(enum call_id call, CK_SESSION_HANDLE session, enum op_kind kin
     if (mech)
         entry.trace.mech = mech->mechanism;
     if (rv == CKR_OK)
-        rv = message_init(entry.session, kind, mech, key);
+        rv = crypt_init(entry.session, kind, mech, key);
     return entry_end(&entry, rv);
 }
 

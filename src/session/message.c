@@ -2,19 +2,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "session/crypt.h"
 #include "session/reach.h"
 
 #define SLACK 512 /* room for a result of unknown length, beyond the input's */
-
-CK_RV message_init(struct session *session, enum op_kind kind, const CK_MECHANISM *mech, CK_OBJECT_HANDLE key)
-{
-    const struct token *token = session->token;
-    if (mech && token_offers(token, mech->mechanism) &&
-        !token_flagged(token, mech->mechanism, reach_flags(kind)))
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    return crypt_init(session, kind, mech, key);
-}
 
 static CK_RV enter(struct session *session, enum op_kind kind, enum op_phase phase, const struct op_io *io,
                    struct operation **ret)

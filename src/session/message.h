@@ -1,17 +1,14 @@
 /*
- * Message-based operations (3.0): one Init, then many messages, each with a nonce of its own. A whole message
- * is one hand-over to whichever member. Two things bind the operation to a member: a message in parts, until
- * its end, and a nonce that the member counts from message to message, for good: another member would begin
- * to count anew, and use a nonce twice.
+ * Message-based operations (3.0): one Init, which is crypt_init, then many messages, each with a nonce of its
+ * own. A whole message is one hand-over to whichever member. Two things bind the operation to a member: a
+ * message in parts, until its end, and a nonce that the member counts from message to message, for good:
+ * another member would begin to count anew, and use a nonce twice.
  */
 #ifndef SESSION_MESSAGE_H
 #define SESSION_MESSAGE_H
 
 #include "session/session.h"
 
-/* `mech` NULL cancels. CKR_FUNCTION_NOT_SUPPORTED if no member has message functions for the mechanism. */
-MUST_USE CK_RV message_init(struct session *session, enum op_kind kind, const CK_MECHANISM *mech,
-                            CK_OBJECT_HANDLE key);
 /* A whole message: io's in, aad, signature, param, out. A failure does not end the operation. */
 MUST_USE CK_RV message_once(struct session *session, enum op_kind kind, const struct op_io *io);
 MUST_USE CK_RV message_begin(struct session *session, enum op_kind kind, const struct op_io *io);

@@ -105,7 +105,9 @@ static bool another_is_up(const struct operation *op)
     return false;
 }
 
-CK_FLAGS reach_flags(enum op_kind kind)
+/* What a member's list must say of the mechanism. Not every module with message functions sets their flags
+ * (NSS does not): where no list has the flag, any member with the mechanism is asked. */
+static CK_FLAGS wanted_flags(const struct operation *op)
 {
     static const CK_FLAGS flags[OP_KINDS] = {
         [OP_MESSAGE_ENCRYPT] = CKF_MESSAGE_ENCRYPT,
@@ -113,7 +115,8 @@ CK_FLAGS reach_flags(enum op_kind kind)
         [OP_MESSAGE_SIGN] = CKF_MESSAGE_SIGN,
         [OP_MESSAGE_VERIFY] = CKF_MESSAGE_VERIFY,
     };
-    return flags[kind];
+    CK_FLAGS wanted = flags[op->kind];
+    return token_flagged(op->token, op->there.mechanism, wanted) ? wanted : 0;
 }
 
 static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, bool once)
@@ -122,7 +125,7 @@ static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, b
     route_init(&route, *frame, op->work, op->deadline);
     route.key[0] = op->feeding ? op->feeding : op->key;
     route.mech = op->there.mechanism;
-    route.flags = reach_flags(op->kind);
+    route.flags = wanted_flags(op);
     route.hold = hold;
     route.once = once;
     if (op->doubtful && another_is_up(op))

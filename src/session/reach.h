@@ -27,8 +27,6 @@ MUST_USE CK_RV reach_anew(struct operation *op, struct frame **frame, bool hold)
 MUST_USE CK_RV reach_init(struct operation *op);
 /* C_Login(CKU_CONTEXT_SPECIFIC): one attempt; the PIN is kept if it was accepted. */
 MUST_USE CK_RV reach_login(struct operation *op, const uint8_t *pin, size_t len);
-/* What a member must say of the mechanism for operations of that kind; not all members say it of 2.40's. */
-CK_FLAGS reach_flags(enum op_kind kind);
 /* The held session, if any, goes back; `clean`: no operation is left in it. */
 void reach_let_go(struct operation *op, bool clean);
 
