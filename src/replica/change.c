@@ -198,14 +198,16 @@ static CK_RV describe_copy(struct managed *managed, struct remote remote, struct
             rv = CKR_HOST_MEMORY;
         return rv == CKR_OK ? new_record(making) : rv;
     }
-    CK_RV rv = making_describe(managed, remote, making, recipe ? &recipe->public_part : NULL);
+    /* Of a private key that was unwrapped or derived it is not known yet. */
+    const struct attrs *public_attrs = recipe && recipe->public_part.count ? &recipe->public_part : NULL;
+    CK_RV rv = making_describe(managed, remote, making, public_attrs);
     CK_OBJECT_HANDLE real;
     if (rv != CKR_KEY_UNEXTRACTABLE || recipe_make_extractable(managed, root, remote, &real) != CKR_OK)
         return rv;
     (void)!remote_destroy(remote, making->real);
     making->real = real;
     making_end(making);
-    rv = making_describe(managed, remote, making, &recipe->public_part);
+    rv = making_describe(managed, remote, making, public_attrs);
     /* As the application sees it the key stays what it was. */
     if (rv == CKR_OK)
         rv = copy_attrs(managed, object, making->asked, making->count, &attrs);

@@ -81,8 +81,14 @@ CK_RV making_describe(struct managed *managed, struct remote remote, struct maki
     record->state = RECORD_LIVE;
     record->created = clock_wall();
     rv = attrs_copy(&record->attrs, &making->attrs);
+    /* First, for a token may fail in its own way if it is told to wrap a key of a kind that it cannot wrap:
+     * softokn calls a Diffie-Hellman key a DEVICE_ERROR. */
+    if (rv == CKR_OK && is_secret(class))
+        rv = proof_choose(&record->attrs, &record->proof_kind, &record->proof_mech);
     if (rv == CKR_OK && class == CKO_PRIVATE_KEY)
         rv = find_public_part(making, public_attrs, &record->public_part);
+    if (rv == CKR_TEMPLATE_INCOMPLETE)
+        rv = proof_find_point(remote, making->real, record);
     if (rv == CKR_OK && is_secret(class))
         rv = wrap_key(managed, remote, making->real, record);
     if (rv == CKR_OK)

@@ -7,6 +7,8 @@
 
 /* What is encrypted, authenticated or signed. */
 static const uint8_t text[32] = "p11ha replica proof, version one";
+/* Signed when the public key is looked for; another one than that which then proves it. */
+static const uint8_t other_text[32] = "p11ha replica point, version one";
 
 /* Usage flags that a proof may find missing are set on a session copy for as long as it takes. */
 struct borrowed {
@@ -70,8 +72,8 @@ static void give_back(struct remote remote, const struct borrowed *borrowed)
         (void)!remote_destroy(remote, borrowed->handle);
 }
 
-static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct record *record, uint8_t *out,
-                     size_t *len)
+static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct record *record,
+                     const uint8_t *data, uint8_t *out, size_t *len)
 {
     bool encrypts = record->proof_kind == PROOF_KCV;
     struct borrowed borrowed;
@@ -81,7 +83,7 @@ static CK_RV compute(struct remote remote, CK_OBJECT_HANDLE object, const struct
     CK_MECHANISM mech = {.mechanism = record->proof_mech};
     size_t data_len = encrypts && record->proof_mech != CKM_AES_ECB ? 8 : encrypts ? 16 : sizeof(text);
     bool login = attrs_bool(&record->attrs, CKA_ALWAYS_AUTHENTICATE, false);
-    rv = remote_crypt(remote, encrypts ? OP_ENCRYPT : OP_SIGN, &mech, borrowed.handle, text, data_len, out,
+    rv = remote_crypt(remote, encrypts ? OP_ENCRYPT : OP_SIGN, &mech, borrowed.handle, data, data_len, out,
                       len, login);
     give_back(remote, &borrowed);
     return rv;
@@ -114,7 +116,7 @@ CK_RV proof_make(struct remote remote, CK_OBJECT_HANDLE object, struct record *r
         return proof_check(remote, object, record);
     uint8_t value[64];
     size_t len = sizeof(value);
-    rv = compute(remote, object, record, value, &len);
+    rv = compute(remote, object, record, text, value, &len);
     /* Of a secret that was unwrapped not every token tells the length: it may be shorter than was hoped. */
     static const CK_MECHANISM_TYPE shorter[] = {CKM_SHA_1_HMAC, CKM_MD5_HMAC};
     for (size_t i = 0; i < ARRAY_LEN(shorter) && rv == CKR_KEY_SIZE_RANGE &&
@@ -122,7 +124,7 @@ CK_RV proof_make(struct remote remote, CK_OBJECT_HANDLE object, struct record *r
          i++) {
         record->proof_mech = shorter[i];
         len = sizeof(value);
-        rv = compute(remote, object, record, value, &len);
+        rv = compute(remote, object, record, text, value, &len);
     }
     if (rv != CKR_OK)
         return rv;
@@ -139,7 +141,7 @@ CK_RV proof_check(struct remote remote, CK_OBJECT_HANDLE object, const struct re
         return compare_attributes(remote, object, record);
     uint8_t value[1024];
     size_t len = sizeof(value);
-    CK_RV rv = compute(remote, object, record, value, &len);
+    CK_RV rv = compute(remote, object, record, text, value, &len);
     if (rv == CKR_ACTION_PROHIBITED || rv == CKR_ATTRIBUTE_READ_ONLY)
         return compare_attributes(remote, object, record);
     if (rv != CKR_OK)
@@ -151,4 +153,28 @@ CK_RV proof_check(struct remote remote, CK_OBJECT_HANDLE object, const struct re
         right = size_min(len, PROOF_MAX) == record->proof_len &&
                 secret_equal(value, record->proof, record->proof_len);
     return right ? CKR_OK : CKR_KEY_CHANGED;
+}
+
+CK_RV proof_find_point(struct remote remote, CK_OBJECT_HANDLE object, struct record *record)
+{
+    uint8_t signature[256];
+    size_t len = sizeof(signature);
+    CK_RV rv = proof_choose(&record->attrs, &record->proof_kind, &record->proof_mech);
+    if (rv != CKR_OK || record->proof_mech != CKM_ECDSA || !is_allowed(&record->attrs, CKM_ECDSA))
+        return CKR_TEMPLATE_INCOMPLETE;
+    rv = compute(remote, object, record, other_text, signature, &len);
+    if (rv != CKR_OK)
+        return rv == CKR_ACTION_PROHIBITED || rv == CKR_ATTRIBUTE_READ_ONLY ? CKR_TEMPLATE_INCOMPLETE : rv;
+    struct attrs params = record->public_part;
+    record->public_part = (struct attrs){0};
+    rv = CKR_KEY_CHANGED;
+    for (unsigned odd = 0; odd < 2 && rv == CKR_KEY_CHANGED; odd++) {
+        attrs_free(&record->public_part);
+        rv = public_of_signature(&params, other_text, sizeof(other_text), signature, len, odd != 0,
+                                 &record->public_part);
+        if (rv == CKR_OK)
+            rv = proof_check(remote, object, record);
+    }
+    attrs_free(&params);
+    return rv == CKR_KEY_CHANGED ? CKR_TEMPLATE_INCOMPLETE : rv;
 }

@@ -193,20 +193,12 @@ bool public_verifies(const struct attrs *part, CK_MECHANISM_TYPE mech, const uin
     return right;
 }
 
-static CK_RV ec_point_of(const struct attrs *private_key, struct attrs *ret)
+static CK_RV set_point(const EC_GROUP *group, const EC_POINT *point, struct attrs *ret)
 {
-    const char *curve = curve_name(private_key);
-    const CK_ATTRIBUTE *value = attrs_get(private_key, CKA_VALUE);
-    EC_GROUP *group = curve ? EC_GROUP_new_by_curve_name(OBJ_sn2nid(curve)) : NULL;
-    BIGNUM *d = value ? BN_bin2bn(value->pValue, (int)value->ulValueLen, BN_secure_new()) : NULL;
-    EC_POINT *point = group ? EC_POINT_new(group) : NULL;
-    unsigned char raw[256];
-    size_t len = 0;
-    CK_RV rv = CKR_TEMPLATE_INCOMPLETE;
-    if (d && point && EC_POINT_mul(group, point, d, NULL, NULL, NULL) == 1)
-        len = EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, raw, sizeof(raw), NULL);
+    unsigned char raw[256], *der = NULL;
+    size_t len = EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, raw, sizeof(raw), NULL);
     ASN1_OCTET_STRING *octets = len ? ASN1_OCTET_STRING_new() : NULL;
-    unsigned char *der = NULL;
+    CK_RV rv = CKR_TEMPLATE_INCOMPLETE;
     if (octets && ASN1_OCTET_STRING_set(octets, raw, (int)len) == 1) {
         int der_len = i2d_ASN1_OCTET_STRING(octets, &der);
         if (der_len > 0)
@@ -214,8 +206,65 @@ static CK_RV ec_point_of(const struct attrs *private_key, struct attrs *ret)
     }
     OPENSSL_free(der);
     ASN1_OCTET_STRING_free(octets);
+    return rv;
+}
+
+static CK_RV ec_point_of(const struct attrs *private_key, struct attrs *ret)
+{
+    const char *curve = curve_name(private_key);
+    const CK_ATTRIBUTE *value = attrs_get(private_key, CKA_VALUE);
+    EC_GROUP *group = curve ? EC_GROUP_new_by_curve_name(OBJ_sn2nid(curve)) : NULL;
+    BIGNUM *d = value ? BN_bin2bn(value->pValue, (int)value->ulValueLen, BN_secure_new()) : NULL;
+    EC_POINT *point = group ? EC_POINT_new(group) : NULL;
+    CK_RV rv = CKR_TEMPLATE_INCOMPLETE;
+    if (d && point && EC_POINT_mul(group, point, d, NULL, NULL, NULL) == 1)
+        rv = set_point(group, point, ret);
     EC_POINT_free(point);
     BN_clear_free(d);
+    EC_GROUP_free(group);
+    return rv;
+}
+
+/* With e the data and R the point whose abscissa is r: (s R - e G) / r, in the terms of factors_find
+ * (base = e/s, key = r/s): R / key - (base / key) G. That r was reduced by the order happens once in 2^100.
+ */
+static bool ec_recover(const EC_GROUP *group, const struct signed_text *text, bool odd, EC_POINT *key,
+                       BN_CTX *ctx)
+{
+    const BIGNUM *order = EC_GROUP_get0_order(group);
+    struct factors factors;
+    EC_POINT *made = EC_POINT_new(group);
+    bool right = made && factors_find(&factors, order, text, ctx) &&
+                 EC_POINT_set_compressed_coordinates(group, made, factors.r, odd, ctx) == 1 &&
+                 BN_mod_inverse(factors.key, factors.key, order, ctx) &&
+                 BN_mod_mul(factors.base, factors.base, factors.key, order, ctx) == 1 &&
+                 BN_sub(factors.base, order, factors.base) == 1 &&
+                 EC_POINT_mul(group, key, factors.base, made, factors.key, ctx) == 1 &&
+                 EC_POINT_is_at_infinity(group, key) == 0;
+    EC_POINT_free(made);
+    return right;
+}
+
+CK_RV public_of_signature(const struct attrs *part, const uint8_t *data, size_t len, const uint8_t *signature,
+                          size_t signature_len, bool odd, struct attrs *ret)
+{
+    const struct signed_text text = {
+        .data = data, .signature = signature, .len = len, .signature_len = signature_len};
+    const char *curve = curve_name(part);
+    EC_GROUP *group = curve ? EC_GROUP_new_by_curve_name(OBJ_sn2nid(curve)) : NULL;
+    EC_POINT *key = group ? EC_POINT_new(group) : NULL;
+    BN_CTX *ctx = BN_CTX_new();
+    CK_RV rv = CKR_TEMPLATE_INCOMPLETE;
+    if (ctx)
+        BN_CTX_start(ctx);
+    if (ctx && key && ec_recover(group, &text, odd, key, ctx))
+        rv = attrs_copy(ret, part);
+    if (rv == CKR_OK)
+        rv = set_point(group, key, ret);
+    if (ctx)
+        BN_CTX_end(ctx);
+    BN_CTX_free(ctx);
+    EC_POINT_free(key);
     EC_GROUP_free(group);
     return rv;
 }

@@ -34,6 +34,8 @@ static CK_RV wrap_it(struct managed *managed, struct object *object, struct remo
     if (rv == CKR_OK)
         rv = attrs_copy(&record->public_part, &recipe_of(object)->public_part);
     if (rv == CKR_OK)
+        rv = proof_choose(&record->attrs, &record->proof_kind, &record->proof_mech);
+    if (rv == CKR_OK)
         rv = wrap_key(managed, remote, real, record);
     return rv == CKR_OK ? proof_make(remote, real, record) : rv;
 }

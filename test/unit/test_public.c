@@ -466,6 +466,36 @@ static void of_private_ec(void **state)
     }
 }
 
+/* One of the two keys that a signature fits is the one that made it; the other one is not. */
+static void of_ec_signature(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        for (int tries = 0; tries < 8; tries++) {
+            struct attrs part = {0}, found[2] = {{0}, {0}}, wanted = ec_public(i, false);
+            uint8_t signature[1024] = {0};
+            size_t len = sign(ec[i], order_bytes[i], signature);
+            assert_int_equal(attrs_set(&part, CKA_EC_PARAMS, oid[i], oid_len[i]), CKR_OK);
+            for (int odd = 0; odd < 2; odd++) {
+                assert_int_equal(
+                    public_of_signature(&part, text, sizeof(text), signature, len, odd, &found[odd]), CKR_OK);
+                assert_true(public_verifies(&found[odd], CKM_ECDSA, text, sizeof(text), signature, len));
+            }
+            assert_int_equal(attrs_equal(&found[0], &wanted) + attrs_equal(&found[1], &wanted), 1);
+            attrs_free(&found[0]);
+            attrs_free(&found[1]);
+            attrs_free(&wanted);
+            assert_int_equal(
+                public_of_signature(&part, text, sizeof(text), signature, len - 1, false, &found[0]),
+                CKR_TEMPLATE_INCOMPLETE);
+            attrs_drop(&part, CKA_EC_PARAMS);
+            assert_int_equal(public_of_signature(&part, text, sizeof(text), signature, len, false, &found[0]),
+                             CKR_TEMPLATE_INCOMPLETE);
+            assert_int_equal(found[0].count, 0);
+            attrs_free(&part);
+        }
+}
+
 static void of_private_dsa(void **state)
 {
     (void)state;
@@ -508,6 +538,7 @@ int main(void)
         cmocka_unit_test(parts_of_public_keys),
         cmocka_unit_test(of_private_rsa),
         cmocka_unit_test(of_private_ec),
+        cmocka_unit_test(of_ec_signature),
         cmocka_unit_test(of_private_dsa),
         cmocka_unit_test(of_other_keys),
     };
