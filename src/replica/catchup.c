@@ -100,7 +100,7 @@ CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct 
     return rv;
 }
 
-static bool is_the_records_fault(CK_RV rv)
+bool catchup_refused(CK_RV rv)
 {
     struct verdict_facts facts = {.logged_in = true, .needs_handles = true};
     enum error_class class = verdict_class(rv, &facts);
@@ -146,7 +146,7 @@ static bool apply(const struct record *record, void *ctx)
         struct remote remote = remote_to(walk->member, clock_after(managed->group->config->call_timeout));
         CK_RV rv = catchup_apply(managed, remote, record);
         struct name_buf buf;
-        if (rv != CKR_OK && !is_the_records_fault(rv)) {
+        if (rv != CKR_OK && !catchup_refused(rv)) {
             walk->rv = rv;
             return false;
         }

@@ -11,6 +11,8 @@
 MUST_USE CK_RV catchup_member(struct managed *managed, struct member *member);
 /* Applies one record (its seal is checked) to one member. RV_GONE: the record was refused. */
 MUST_USE CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct record *record);
+/* Is that answer of catchup_apply one to the record itself? Then to repeat it is no use. */
+bool catchup_refused(CK_RV rv);
 /* How many records the member is behind; 0 at the head. */
 MUST_USE CK_RV catchup_lag(struct managed *managed, const struct member *member, uint64_t *ret);
 

@@ -13,7 +13,8 @@
 struct batch {
     _Atomic uint32_t refs;
     _Atomic uint32_t steps; /* counts jobs that ended: what the caller waits on */
-    _Atomic uint64_t good, ended;
+    _Atomic uint64_t good, ended, refused;
+    _Atomic CK_RV why; /* what the first one to refuse said */
     struct managed *managed;
     struct object *object;
     struct record record;
@@ -58,8 +59,13 @@ static void run_job(struct member_job *job, struct member *member)
     struct place_job *own = container_of(job, struct place_job, job);
     struct batch *batch = own->batch;
     uint64_t bit = UINT64_C(1) << member->index;
-    if (place_here(batch, member) == CKR_OK)
+    CK_RV rv = place_here(batch, member), ok = CKR_OK;
+    if (rv == CKR_OK) {
         atomic_fetch_or(&batch->good, bit);
+    } else if (catchup_refused(rv)) {
+        (void)atomic_compare_exchange_strong(&batch->why, &ok, rv == RV_GONE ? CKR_FUNCTION_FAILED : rv);
+        atomic_fetch_or(&batch->refused, bit);
+    }
     atomic_fetch_or(&batch->ended, bit);
     atomic_fetch_add(&batch->steps, 1);
     thread_wake(&batch->steps, INT32_MAX);
@@ -104,12 +110,18 @@ static uint64_t post_again(struct batch *batch, uint64_t posted)
         if (member_state(group->member[i]) == HEALTH_DOWN)
             member_probe_soon(group->member[i]);
     (void)group_wait(group, atomic_load(&group->changes), clock_after(AGAIN_AFTER));
-    return posted | post_jobs(batch, atomic_load(&batch->good));
+    return posted | post_jobs(batch, atomic_load(&batch->good) | atomic_load(&batch->refused));
 }
 
 static unsigned bits(uint64_t set)
 {
     return (unsigned)__builtin_popcountll(set);
+}
+
+/* So many members take it for a bad request that it will never have its copies: to wait is no use. */
+static bool is_hopeless(const struct batch *batch, unsigned copies)
+{
+    return bits(atomic_load(&batch->refused)) + copies > batch->managed->group->count;
 }
 
 CK_RV place_record(struct managed *managed, struct record *record, struct object *object, unsigned copies,
@@ -133,14 +145,17 @@ CK_RV place_record(struct managed *managed, struct record *record, struct object
         uint32_t seen = atomic_load(&batch->steps);
         bool all_ended = atomic_load(&batch->ended) == posted;
         bool enough = bits(atomic_load(&batch->good)) >= copies;
-        if ((all_ended && (!live || enough)) || (live && copies > 0 && enough) || clock_now() >= deadline)
+        bool over = !live || enough || is_hopeless(batch, copies);
+        if ((all_ended && over) || (live && copies > 0 && enough) || clock_now() >= deadline)
             break;
         if (all_ended)
             posted = post_again(batch, posted);
         else if (!thread_wait(&batch->steps, seen, deadline))
             break;
     }
-    CK_RV rv = !live || bits(atomic_load(&batch->good)) >= copies ? CKR_OK : CKR_DEVICE_ERROR;
+    CK_RV rv = !live || bits(atomic_load(&batch->good)) >= copies ? CKR_OK
+               : is_hopeless(batch, copies)                       ? atomic_load(&batch->why)
+                                                                  : CKR_DEVICE_ERROR;
     batch_unref(batch);
     return rv;
 }

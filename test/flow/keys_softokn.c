@@ -2,6 +2,7 @@
 #include "test/lib/keys_world.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static CK_ULONG export_secret(CK_OBJECT_HANDLE key, CK_BYTE *out, CK_ULONG room)
@@ -145,9 +146,35 @@ static int end(void **state)
     return 0;
 }
 
+/* What members refuse as such is refused at once, with their answer, and does not take them out. */
+static void what_members_refuse(void **state)
+{
+    (void)state;
+    time_t begun = time(NULL);
+    CK_OBJECT_HANDLE made;
+    CK_BYTE number[64];
+    memset(number, 0xd5, sizeof(number));
+    CK_ATTRIBUTE data[] = {
+        NUMBER(CKA_CLASS, CKO_DATA), TRUTH(CKA_TOKEN, CK_TRUE), {CKA_VALUE, number, sizeof(number)}};
+    /* As a session object it is made. */
+    assert_int_equal(ha.f->C_CreateObject(ha.session, data, COUNT(data), &made), CKR_ATTRIBUTE_VALUE_INVALID);
+    CK_ATTRIBUTE dh[] = {NUMBER(CKA_CLASS, CKO_PRIVATE_KEY),
+                         NUMBER(CKA_KEY_TYPE, CKK_DH),
+                         TRUTH(CKA_TOKEN, CK_TRUE),
+                         TRUTH(CKA_EXTRACTABLE, CK_TRUE),
+                         TRUTH(CKA_SENSITIVE, CK_FALSE),
+                         {CKA_PRIME, number, sizeof(number)},
+                         {CKA_BASE, "\2", 1},
+                         {CKA_VALUE, number, 32}};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(ha.f->C_CreateObject(ha.session, dh, COUNT(dh), &made), CKR_KEY_TYPE_INCONSISTENT);
+    assert_true(time(NULL) - begun < 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(wrapped_and_back), cmocka_unit_test(a_key_as_salt),
-                                       cmocka_unit_test(what_cannot_be_replicated)};
+                                       cmocka_unit_test(what_cannot_be_replicated),
+                                       cmocka_unit_test(what_members_refuse)};
     return cmocka_run_group_tests(tests, begin, end);
 }
