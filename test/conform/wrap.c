@@ -246,6 +246,23 @@ static void unwrap_null(const void *arg)
     DO(UnwrapKey, world.session, mechanism(&ways[0]), by, blob, len, templ.at, templ.count, NULL);
 }
 
+/* What was unwrapped in the session, and only then copied to the token. */
+static void copy_unwrapped(const void *arg)
+{
+    const struct way *way = arg;
+    CK_ULONG len;
+    struct templ templ;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE to_token = {CKA_TOKEN, &yes, sizeof(yes)};
+    CK_OBJECT_HANDLE key, copy;
+    if (wrap(way, keys_make(way->wrapped, NULL), &len) != CKR_OK)
+        return;
+    target(way->wrapped, CK_FALSE, &templ);
+    if (DO(UnwrapKey, world.session, mechanism(way), keys_make(way->unwrapping, NULL), blob, len, templ.at,
+           templ.count, &key) == CKR_OK)
+        DO(CopyObject, world.session, key, &to_token, 1, &copy);
+}
+
 static void unwrap_in_read_only(const void *arg)
 {
     (void)arg;
@@ -274,7 +291,8 @@ void chapter_wrap(void)
         void (*run)(const void *arg);
     } steps[] = {{"C_WrapKey", "lengths", wrap_lengths},
                  {"C_UnwrapKey", "to-session", to_session},
-                 {"C_UnwrapKey", "to-token", to_token}};
+                 {"C_UnwrapKey", "to-token", to_token},
+                 {"C_CopyObject", "copied-to-token", copy_unwrapped}};
     world_run_all("wrap", tests, ARRAY_LEN(tests));
     for (size_t i = 0; i < ARRAY_LEN(ways); i++)
         for (size_t j = 0; j < ARRAY_LEN(steps); j++) {
