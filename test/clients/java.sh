@@ -1,12 +1,13 @@
 #!/bin/bash
-# Java's SunPKCS11: keytool and jarsigner, and programs that sign, decrypt, encrypt and serve TLS with the token's keys.
+# Java's SunPKCS11: keytool and jarsigner, and programs that sign, decrypt, encrypt, agree on secrets, wrap, unwrap and serve
+# TLS with the token's keys.
 . "$(dirname "$0")/columns.sh"
 tap_need java javac keytool jarsigner zip
 columns_up
 export CLIENT_PIN=$PIN
 PROVIDER=(-providerClass sun.security.pkcs11.SunPKCS11 -providerArg sun.cfg)
 mkdir "$WORLD/classes"
-if ! javac -d "$WORLD/classes" "$P11HA_SOURCE"/test/clients/{Signer,Opener,Server}.java >"$WORLD/javac.out" 2>&1; then
+if ! javac -d "$WORLD/classes" "$P11HA_SOURCE"/test/clients/{Signer,Opener,Sharer,Server}.java >"$WORLD/javac.out" 2>&1; then
     tap_not_ok "compiles its programs" "$(cat "$WORLD/javac.out")"
     tap_end
 fi
@@ -14,6 +15,12 @@ fi
 # Java sees a private key only together with a certificate of the same CKA_ID.
 prepare() {
     printf 'name = rig\nlibrary = %s\nslotListIndex = 0\n' "$MODULE" >sun.cfg
+    # Of itself Java makes no key for ECDH, and no secret key that could be read or wrapped.
+    {
+        cat sun.cfg
+        printf 'attributes(generate, CKO_PRIVATE_KEY, CKK_EC) = {\nCKA_DERIVE = true\n}\n'
+        printf 'attributes(*, CKO_SECRET_KEY, *) = {\nCKA_SENSITIVE = false\nCKA_EXTRACTABLE = true\n}\n'
+    } >sharing.cfg
     make_ca
     make_certified 41 java-rsa rsa:2048
     make_certified 42 java-ec EC:prime256v1
@@ -53,6 +60,12 @@ opens() {
     grep -qx 'aes ok' opened
 }
 
+shares() {
+    run Sharer sharing.cfg 3 >shared.txt
+    cat shared.txt
+    grep -qx 'shared 12' shared.txt
+}
+
 makes() {
     store keytool -genkeypair -alias made -keyalg EC -groupname secp256r1 -dname CN=made
     store keytool -certreq -alias made -file made.csr
@@ -87,6 +100,7 @@ story() {
     column_case "keytool lists them" lists
     column_case "SunPKCS11 signs, Java verifies" signs
     column_case "SunPKCS11 decrypts what OpenSSL encrypted, and has AES" opens
+    column_case "SunPKCS11 agrees on secrets by ECDH, wraps and unwraps; Java has the same" shares
     column_case "keytool makes, certifies and deletes a key pair" makes
     column_case "jarsigner signs" signs_jar
     column_served "a TLS server under load" serves

@@ -10,6 +10,8 @@ prepare() {
     make_certified 31 issuer rsa:2048 keyCertSign,cRLSign,digitalSignature
     make_certified 32 server EC:prime256v1
     make_certified 33 mail rsa:2048
+    make_pair 34 agreer EC:prime256v1 --usage-derive
+    public_key 34 agreer.pem
     printf 'signed by openssl dgst' >text
     printf 'a letter' >letter
     engine_conf
@@ -22,6 +24,18 @@ signs() {
     plain_openssl dgst -sha384 -sigopt rsa_padding_mode:pss -verify issuer.pem -signature sig text
     openssl dgst "${ENGINE[@]}" -sha256 -sign "$(key_uri server)" -out sig text
     plain_openssl dgst -sha256 -verify server.pem -signature sig text
+}
+
+derives() {
+    local n
+    plain_openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out peer.key
+    plain_openssl pkey -in peer.key -pubout -out peer.pem
+    plain_openssl pkeyutl -derive -inkey peer.key -peerkey agreer.pem -out secret.want
+    for n in 1 2 3; do
+        rm -f secret
+        openssl pkeyutl -derive -engine pkcs11 -keyform engine -inkey "$(key_uri agreer)" -peerkey peer.pem -out secret
+        cmp secret.want secret
+    done
 }
 
 requests() {
@@ -71,6 +85,7 @@ story() {
     column_steady "keys and certificates" prepare
     engine_conf
     column_case "dgst signs with RSA, PSS and ECDSA" signs
+    column_case "pkeyutl derives by ECDH" derives
     column_case "req and x509: a CA, a request, a certificate" requests
     column_case "ca issues certificates and a CRL" issues
     column_case "cms signs and decrypts" mails
