@@ -19,13 +19,15 @@ import javax.crypto.spec.IvParameterSpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Sharer CONFIG TIMES: agrees on secrets (ECDH) with a key of a PKCS#11 token, and wraps and unwraps AES keys with RSA keys
- * of it; Java's own providers are the other side.
+ * Sharer CONFIG TIMES: agrees on secrets (ECDH) with a key of a PKCS#11 token, and wraps and unwraps AES keys
+ * with RSA keys of it; Java's own providers are the other side.
  */
-public class Sharer {
+public class Sharer
+{
     private static Provider token;
 
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) throws Exception
+    {
         token = Security.getProvider("SunPKCS11").configure(args[0]);
         Security.addProvider(token);
         KeyStore.getInstance("PKCS11", token).load(null, System.getenv("CLIENT_PIN").toCharArray());
@@ -43,25 +45,30 @@ public class Sharer {
         System.out.println("shared " + shared);
     }
 
-    private static KeyPair pair(Provider provider, String curve) throws Exception {
+    private static KeyPair pair(Provider provider, String curve) throws Exception
+    {
         KeyPairGenerator maker = KeyPairGenerator.getInstance("EC", provider);
         maker.initialize(new ECGenParameterSpec(curve));
         return maker.generateKeyPair();
     }
 
-    private static byte[] secret(Provider provider, PrivateKey own, PublicKey other) throws Exception {
+    private static byte[] secret(Provider provider, PrivateKey own, PublicKey other) throws Exception
+    {
         KeyAgreement agreement = KeyAgreement.getInstance("ECDH", provider);
         agreement.init(own);
         agreement.doPhase(other, true);
         return agreement.generateSecret();
     }
 
-    private static PublicKey open(PublicKey key) throws Exception {
-        return KeyFactory.getInstance(key.getAlgorithm(), key.getAlgorithm().equals("EC") ? "SunEC" : "SunRsaSign")
+    private static PublicKey open(PublicKey key) throws Exception
+    {
+        return KeyFactory
+            .getInstance(key.getAlgorithm(), key.getAlgorithm().equals("EC") ? "SunEC" : "SunRsaSign")
             .generatePublic(new X509EncodedKeySpec(key.getEncoded()));
     }
 
-    private static void agree(String curve) throws Exception {
+    private static void agree(String curve) throws Exception
+    {
         Provider plain = Security.getProvider("SunEC");
         KeyPair ours = pair(token, curve), theirs = pair(plain, curve);
         byte[] secret = secret(token, ours.getPrivate(), theirs.getPublic());
@@ -70,20 +77,23 @@ public class Sharer {
         System.out.println("agreed " + curve);
     }
 
-    private static byte[] encrypt(Provider provider, Key key) throws Exception {
+    private static byte[] encrypt(Provider provider, Key key) throws Exception
+    {
         Cipher aes = Cipher.getInstance("AES/CBC/NoPadding", provider);
         aes.init(Cipher.ENCRYPT_MODE, key, new IvParameterSpec(new byte[16]));
         return aes.doFinal(new byte[64]);
     }
 
-    private static void same(byte[] a, byte[] b, String what) {
+    private static void same(byte[] a, byte[] b, String what)
+    {
         if (!Arrays.equals(a, b))
             throw new SecurityException(what + " another key");
         System.out.println(what);
     }
 
     /** A key of the token, wrapped and unwrapped there: it gives no value out. */
-    private static void wrap(KeyPair rsa) throws Exception {
+    private static void wrap(KeyPair rsa) throws Exception
+    {
         KeyGenerator maker = KeyGenerator.getInstance("AES", token);
         maker.init(256);
         SecretKey key = maker.generateKey();
@@ -91,11 +101,13 @@ public class Sharer {
         cipher.init(Cipher.WRAP_MODE, rsa.getPublic());
         byte[] wrapped = cipher.wrap(key);
         cipher.init(Cipher.UNWRAP_MODE, rsa.getPrivate());
-        same(encrypt(token, key), encrypt(token, cipher.unwrap(wrapped, "AES", Cipher.SECRET_KEY)), "wrapped");
+        same(encrypt(token, key), encrypt(token, cipher.unwrap(wrapped, "AES", Cipher.SECRET_KEY)),
+             "wrapped");
     }
 
     /** A key of ours, wrapped here, unwrapped on the token. */
-    private static void unwrap(KeyPair rsa) throws Exception {
+    private static void unwrap(KeyPair rsa) throws Exception
+    {
         byte[] value = new byte[16];
         new SecureRandom().nextBytes(value);
         SecretKey key = new SecretKeySpec(value, "AES");

@@ -29,6 +29,7 @@ CONNECT_CALLS=0
 
 columns_up() {
     local said
+    sanitizer
     make_bare && make_groups && return 0
     said=$(cat "$WORLD"/*.out)
     tap_not_ok "makes a token and two groups" "$said"
