@@ -16,7 +16,7 @@
 #include "session/session.h"
 
 #define POLL          (2 * NS_PER_MS)
-#define EXIT_PATIENCE (2 * NS_PER_S)
+#define EXIT_PATIENCE NS_PER_S /* nginx kills a worker that does not end within 1.5 s */
 
 static _Atomic(struct runtime *) current;
 
