@@ -52,8 +52,9 @@ void latency_end(struct latency *latency, enum work_class work, uint64_t began, 
     uint64_t stamp = atomic_load_explicit(&latency->work[work].stamp, memory_order_relaxed);
     uint64_t ewma = atomic_load_explicit(&latency->work[work].ewma, memory_order_relaxed);
     uint64_t age = now > stamp ? now - stamp : 0;
-    atomic_store_explicit(&latency->work[work].ewma, latency_blend(ewma, now - began, age),
-                          memory_order_relaxed);
+    /* Nothing is left of an average that is stale, or one bad sample would count again with the next one. */
+    uint64_t blend = latency_blend(age > LATENCY_STALE ? 0 : ewma, now - began, age);
+    atomic_store_explicit(&latency->work[work].ewma, blend, memory_order_relaxed);
     atomic_store_explicit(&latency->work[work].stamp, now, memory_order_relaxed);
     atomic_store_explicit(&latency->work[work].probing, 0, memory_order_relaxed);
 }

@@ -73,6 +73,8 @@ static void what_is_stale_is_found_out_anew(void **state)
     assert_int_equal(latency.work[WORK_EC].probing, 0);
     latency_begin(&latency, WORK_EC, later + 1);
     assert_int_equal(latency.work[WORK_EC].probing, 1);
+    latency_end(&latency, WORK_EC, later + 1, later + 1 + MS, true);
+    assert_int_equal(latency_now(&latency, WORK_EC, later + 1 + MS), MS);
 }
 
 static void what_does_not_count_leaves_no_trace(void **state)
