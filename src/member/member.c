@@ -132,8 +132,11 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
     (void)!RAND_bytes((unsigned char *)&random, sizeof(random));
     lock_take(&member->lock);
     enum health_state from = member->health.state;
+    bool failed_before = member->health.failed_at != 0;
     member->health = health_step(member->health, event, cause, clock_now(), random);
     enum health_state to = member->health.state;
+    /* It was not there when it was looked for first: it never goes down, for it was never up. */
+    bool never_came = from == to && to == HEALTH_DOWN && !failed_before && member->health.failed_at != 0;
     atomic_store(&member->state, to);
     atomic_store(&member->blamed, member->health.blames);
     atomic_store(&member->slow_from, member->health.slow_from);
@@ -164,7 +167,7 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
     lock_drop(&member->lock);
     if (from != to || event == HEALTH_BLAMED)
         keeper_wake(member);
-    if (from != to && member->hooks.changed)
+    if ((from != to || never_came) && member->hooks.changed)
         member->hooks.changed(member->hooks.ctx, member, from, to, cause);
 }
 

@@ -26,6 +26,8 @@ done
 before "a vendor's code from every call" "hsm-2 hsm-3" error=0x80000123
 before "USER_NOT_LOGGED_IN from all crypto" "hsm-2 hsm-3" "crypto rv=CKR_USER_NOT_LOGGED_IN"
 before "the token removed" "hsm-1" gone
+tap_case "the log says that it was not there from the start" \
+    fault_said "warn member-state .*member=hsm-1 from=down to=down cause=CKR_TOKEN_NOT_PRESENT"
 before "the token removed" "hsm-1 hsm-3" gone
 before "a hang in every call" "hsm-1 hsm-2" hang
 before "C_Initialize failing" "hsm-1" "C_Initialize rv=CKR_GENERAL_ERROR"

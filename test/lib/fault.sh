@@ -72,6 +72,14 @@ fault_story() {
     tail -n "+$LOG_LINE" "$WORLD/p11ha.log" | tail -n 30
 }
 
+# A line of the log since LOG_LINE has that in it.
+fault_said() {
+    tail -n "+$LOG_LINE" "$WORLD/p11ha.log" | grep "$1" || {
+        fault_story
+        return 1
+    }
+}
+
 # fault_works N SECONDS: until that many operations more.
 fault_works() {
     local until=$((SECONDS + $2)) goal
