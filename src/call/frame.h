@@ -65,8 +65,9 @@ enum message_steps {
     MESSAGE_END = 32   /* C_Message...Final */
 };
 
-#define FRAME_INNER 4  /* handles inside a mechanism's parameter */
-#define FRAME_MADE  16 /* handles that a member writes into it */
+#define FRAME_INNER 4                 /* handles inside a mechanism's parameter */
+#define FRAME_KEYS  (2 + FRAME_INNER) /* that a call needs: its own two, then those inside the parameter */
+#define FRAME_MADE  16                /* handles that a member writes into it */
 
 struct span {
     uint8_t *data;

@@ -132,7 +132,7 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
 static struct recipe *recipe_for(const struct origin *origin, const struct making *making)
 {
     if (origin->call->verb == VERB_CREATE)
-        return recipe_of_call(origin->call, 0, NULL, NULL);
+        return recipe_of_call(origin->call, 0, NULL);
     return is_secret(attrs_ulong(&making->attrs, CKA_CLASS, CKO_DATA)) ? recipe_new()
                                                                        : recipe_of_attrs(&making->attrs);
 }
@@ -239,7 +239,6 @@ static CK_RV try_out(struct managed *managed, struct creation *creation, struct 
     route.kept = true;
     route.mech = creation->mech;
     memcpy(route.key, creation->key, sizeof(route.key));
-    memcpy(route.inner, creation->inner, sizeof(route.inner));
     for (;;) {
         CK_RV rv = route_run(managed->group, &route);
         creation->frame = route.frame;

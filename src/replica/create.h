@@ -43,7 +43,7 @@ MUST_USE CK_RV making_keep(struct group *group, struct managed *managed, const s
  * (one), as a session object; owned by the callee. */
 struct creation {
     struct frame *frame;
-    struct object *key[2], *inner[FRAME_INNER]; /* whose handles go into the frame */
+    struct object *key[FRAME_KEYS]; /* whose handles go into the frame */
     enum work_class work;
     CK_MECHANISM_TYPE mech;    /* CK_UNAVAILABLE_INFORMATION for C_CreateObject */
     const CK_MECHANISM *given; /* its parameter's outputs go there; NULL: none */

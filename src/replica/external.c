@@ -339,7 +339,6 @@ CK_RV external_make(struct group *group, struct external_making *making, CK_OBJE
     route_init(&route, making->frame, making->work, clock_after(making->timeout));
     route.mech = making->mech;
     memcpy(route.key, making->key, sizeof(route.key));
-    memcpy(route.inner, making->inner, sizeof(route.inner));
     route.kept = true;
     route.once = making->token[0] || (making->objects > 1 && making->token[1]);
     CK_RV rv = route_run(group, &route);

@@ -19,8 +19,8 @@ struct external_making {
     struct frame *frame; /* owned by the callee */
     enum work_class work;
     CK_MECHANISM_TYPE mech;
-    struct object *key[2], *inner[FRAME_INNER]; /* whose handles go into the frame */
-    const CK_MECHANISM *given;                  /* its parameter's outputs go there; NULL: none */
+    struct object *key[FRAME_KEYS]; /* whose handles go into the frame */
+    const CK_MECHANISM *given;      /* its parameter's outputs go there; NULL: none */
     bool token[2];
     unsigned objects;
     uint32_t session;

@@ -61,7 +61,6 @@ static void route_of(const struct keying *keying, struct frame *frame, struct ro
     route_init(ret, frame, work_of(keying), clock_after(keying->group->config->call_timeout));
     ret->mech = keying->mech ? keying->mech->mechanism : CK_UNAVAILABLE_INFORMATION;
     memcpy(ret->key, keying->key, sizeof(ret->key));
-    memcpy(ret->inner, keying->inner, sizeof(ret->inner));
 }
 
 /* Members judge their own objects, and some not strictly; these are the application's. */
@@ -156,9 +155,8 @@ static CK_RV only_ours(struct attrs *attrs)
 /* A chain that is too long is not made again: its end is pinned. */
 static struct recipe *recipe_for(const struct keying *keying, struct frame *frame, unsigned which)
 {
-    return recipe_depth(keying->key, keying->inner) > RECIPE_DEPTH
-               ? recipe_new()
-               : recipe_of_call(frame, which, keying->key, keying->inner);
+    return recipe_depth(keying->key) > RECIPE_DEPTH ? recipe_new()
+                                                    : recipe_of_call(frame, which, keying->key);
 }
 
 /* The session objects that a call has made; *ret and `inside` are CK_INVALID_HANDLE where it made none. */
@@ -272,7 +270,6 @@ static CK_RV make_by_protocol(struct keying *keying, bool token, CK_OBJECT_HANDL
                                 .session = keying->session,
                                 .timeout = keying->group->config->call_timeout};
     memcpy(creation.key, keying->key, sizeof(creation.key));
-    memcpy(creation.inner, keying->inner, sizeof(creation.inner));
     CK_OBJECT_HANDLE made[2];
     rv = create_objects(keying->managed, &creation, made);
     making_end(&making);
@@ -296,7 +293,6 @@ static CK_RV make_in_external(struct keying *keying, CK_OBJECT_HANDLE *ret)
                                      .session = keying->session,
                                      .timeout = keying->group->config->call_timeout};
     memcpy(making.key, keying->key, sizeof(making.key));
-    memcpy(making.inner, keying->inner, sizeof(making.inner));
     return external_make(keying->group, &making, ret);
 }
 
@@ -311,7 +307,7 @@ CK_RV keying_make(struct keying *keying, CK_OBJECT_HANDLE *ret)
         return keying->managed ? make_by_protocol(keying, true, ret) : make_in_external(keying, ret);
     /* A chain that is too long to be made again starts anew with a key that can be wrapped. */
     if (keying->managed && keying->group->config->session_keys == SESSION_KEYS_RECOVERABLE &&
-        keying->verb != VERB_COPY && recipe_depth(keying->key, keying->inner) > RECIPE_DEPTH &&
+        keying->verb != VERB_COPY && recipe_depth(keying->key) > RECIPE_DEPTH &&
         !frame_mech_makes(keying->mech))
         return make_by_protocol(keying, false, ret);
     return make_session_object(keying, ret);

@@ -14,7 +14,7 @@ struct keying {
     struct managed *managed;  /* NULL with sync = external */
     enum verb verb;           /* VERB_WRAP, VERB_UNWRAP, VERB_DERIVE or VERB_COPY */
     const CK_MECHANISM *mech; /* NULL for VERB_COPY */
-    struct object *key[2], *inner[FRAME_INNER];
+    struct object *key[FRAME_KEYS];
     const uint8_t *in; /* the wrapped key */
     size_t in_len;
     const CK_ATTRIBUTE *templ;

@@ -33,35 +33,27 @@ static void drop_base(struct object *base)
     object_unref(base);
 }
 
-static unsigned depth_of(const struct object *object)
-{
-    const struct recipe *recipe = object ? recipe_of(object_base((struct object *)(uintptr_t)object)) : NULL;
-    return recipe ? recipe->depth : 0;
-}
-
-unsigned recipe_depth(struct object *const *key, struct object *const *inner)
+unsigned recipe_depth(struct object *const key[FRAME_KEYS])
 {
     unsigned depth = 0;
-    for (unsigned k = 0; key && k < 2; k++)
-        depth = depth_of(key[k]) > depth ? depth_of(key[k]) : depth;
-    for (unsigned k = 0; inner && k < FRAME_INNER; k++)
-        depth = depth_of(inner[k]) > depth ? depth_of(inner[k]) : depth;
+    for (unsigned k = 0; key && k < FRAME_KEYS; k++) {
+        const struct recipe *recipe = key[k] ? recipe_of(object_base(key[k])) : NULL;
+        if (recipe && recipe->depth > depth)
+            depth = recipe->depth;
+    }
     return depth + 1;
 }
 
-struct recipe *recipe_of_call(struct frame *call, unsigned which, struct object *const *key,
-                              struct object *const *inner)
+struct recipe *recipe_of_call(struct frame *call, unsigned which, struct object *const *key)
 {
     struct recipe *recipe = recipe_new();
     if (!recipe)
         return NULL;
     recipe->call = frame_ref(call);
     recipe->which = which;
-    recipe->depth = recipe_depth(key, inner);
-    for (unsigned k = 0; key && k < 2; k++)
+    recipe->depth = recipe_depth(key);
+    for (unsigned k = 0; key && k < FRAME_KEYS; k++)
         recipe->key[k] = keep_base(key[k]);
-    for (unsigned k = 0; inner && k < FRAME_INNER; k++)
-        recipe->inner[k] = keep_base(inner[k]);
     atomic_store(&recipe->sort, RECIPE_CALL);
     return recipe;
 }
@@ -75,7 +67,7 @@ struct recipe *recipe_of_attrs(const struct attrs *attrs)
     if (!call)
         return NULL;
     frame_set_attrs(call, 0, &chosen);
-    return recipe_of_call(call, 0, NULL, NULL);
+    return recipe_of_call(call, 0, NULL);
 }
 
 static void free_recipe(void *recipe)
@@ -94,10 +86,8 @@ void recipe_free(struct recipe *recipe)
     if (!recipe)
         return;
     frame_unref(recipe->call);
-    for (unsigned k = 0; k < 2; k++)
+    for (unsigned k = 0; k < FRAME_KEYS; k++)
         drop_base(recipe->key[k]);
-    for (unsigned k = 0; k < FRAME_INNER; k++)
-        drop_base(recipe->inner[k]);
     record_end(&recipe->record);
     attrs_free(&recipe->public_part);
     attrs_free(&recipe->changes);
@@ -107,14 +97,9 @@ void recipe_free(struct recipe *recipe)
 
 /* Real handles of a call that is made again; those of destroyed base objects are only for the time of it. */
 struct bases {
-    CK_OBJECT_HANDLE real[2 + FRAME_INNER];
-    bool hidden[2 + FRAME_INNER];
+    CK_OBJECT_HANDLE real[FRAME_KEYS];
+    bool hidden[FRAME_KEYS];
 };
-
-static struct object *base_of(const struct recipe *recipe, unsigned k)
-{
-    return k < 2 ? recipe->key[k] : recipe->inner[k - 2];
-}
 
 static CK_RV get_base(struct group *group, struct managed *managed, struct object *base, struct remote remote,
                       CK_OBJECT_HANDLE *ret, bool *ret_hidden)
@@ -130,7 +115,7 @@ static CK_RV get_base(struct group *group, struct managed *managed, struct objec
 
 static void drop_hidden(const struct bases *bases, struct remote remote)
 {
-    for (unsigned k = 0; k < 2 + FRAME_INNER; k++)
+    for (unsigned k = 0; k < FRAME_KEYS; k++)
         if (bases->hidden[k])
             (void)!remote_destroy(remote, bases->real[k]);
 }
@@ -139,8 +124,8 @@ static CK_RV get_bases(struct group *group, struct managed *managed, const struc
                        struct remote remote, struct bases *ret)
 {
     *ret = (struct bases){0};
-    for (unsigned k = 0; k < 2 + FRAME_INNER; k++) {
-        struct object *base = base_of(recipe, k);
+    for (unsigned k = 0; k < FRAME_KEYS; k++) {
+        struct object *base = recipe->key[k];
         bool hidden = false;
         CK_RV rv = base ? get_base(group, managed, base, remote, &ret->real[k], &hidden) : CKR_OK;
         if (rv != CKR_OK) {
@@ -220,9 +205,9 @@ static CK_RV call_again(struct group *group, struct managed *managed, const stru
         if (again || verdict_class(rv, &facts) != ERROR_STALE_HANDLE)
             return rv;
         /* A base object's replica is not there any more: it is looked for, or made, anew. */
-        for (unsigned k = 0; k < 2 + FRAME_INNER; k++)
-            if (base_of(recipe, k))
-                object_drop_replica(base_of(recipe, k), remote.member->index);
+        for (unsigned k = 0; k < FRAME_KEYS; k++)
+            if (recipe->key[k])
+                object_drop_replica(recipe->key[k], remote.member->index);
         remote.epoch = member_epoch(remote.member);
     }
 }

@@ -18,7 +18,7 @@ struct recipe {
     _Atomic int sort; /* enum recipe_sort; a rescue turns NONE into RECORD, nothing else changes it */
     struct frame *call;
     unsigned which; /* of what the call makes: 0 the key itself, n the n-th handle in its parameter */
-    struct object *key[2], *inner[FRAME_INNER]; /* whose handles go into the call, in order; referenced */
+    struct object *key[FRAME_KEYS]; /* whose handles go into the call, in order; referenced */
     unsigned depth;
     struct record record;
     struct attrs public_part; /* of a private key, where it is known: for the key's copy to the token */
@@ -38,9 +38,8 @@ static inline struct recipe *recipe_of(const struct object *object)
 
 /* Of a key that no call makes again. NULL without memory. */
 MUST_USE struct recipe *recipe_new(void);
-/* Keeps the frame and the objects (references of its own). */
-MUST_USE struct recipe *recipe_of_call(struct frame *call, unsigned which, struct object *const *key,
-                                       struct object *const *inner);
+/* Keeps the frame and the objects (references of its own); key NULL: the call needs none. */
+MUST_USE struct recipe *recipe_of_call(struct frame *call, unsigned which, struct object *const *key);
 /* C_CreateObject with these attributes: for public keys. */
 MUST_USE struct recipe *recipe_of_attrs(const struct attrs *attrs);
 /* Takes it over (object not shared yet). NULL: the object has none. */
@@ -49,7 +48,7 @@ void recipe_free(struct recipe *recipe);
 AUTO_DEFINE(recipe_free, struct recipe)
 
 /* How long a recipe that needs these would be; 1 with token objects only. */
-unsigned recipe_depth(struct object *const *key, struct object *const *inner);
+unsigned recipe_depth(struct object *const key[FRAME_KEYS]);
 /*
  * Makes the session object on the member: its real handle. RV_NOT_HERE if it cannot be made there. managed
  * may be NULL with sync = external. Not recorded as a replica.

@@ -6,10 +6,8 @@
 /* The objects of a call, referenced for its time. */
 static void let_go(struct keying *keying)
 {
-    for (unsigned k = 0; k < 2; k++)
+    for (unsigned k = 0; k < FRAME_KEYS; k++)
         object_unref(keying->key[k]);
-    for (unsigned k = 0; k < FRAME_INNER; k++)
-        object_unref(keying->inner[k]);
 }
 
 static bool is_key(const struct object *object)
@@ -55,7 +53,7 @@ static CK_RV begin(struct store *store, const struct store_keying *call, enum ve
     if (rv == CKR_OK)
         rv = find_key(store, call, call->with, invalid, &ret->key[0]);
     for (unsigned i = 0; i < inners && rv == CKR_OK; i++)
-        rv = find_key(store, call, inner[i], CKR_KEY_HANDLE_INVALID, &ret->inner[i]);
+        rv = find_key(store, call, inner[i], CKR_KEY_HANDLE_INVALID, &ret->key[2 + i]);
     return rv == CKR_OK ? call->may : rv;
 }
 

@@ -184,8 +184,8 @@ struct spread {
 
 static bool needs(const struct recipe *recipe, const struct object *base)
 {
-    for (unsigned k = 0; recipe && k < 2 + FRAME_INNER; k++)
-        if ((k < 2 ? recipe->key[k] : recipe->inner[k - 2]) == base)
+    for (unsigned k = 0; recipe && k < FRAME_KEYS; k++)
+        if (recipe->key[k] == base)
             return true;
     return false;
 }

@@ -46,17 +46,10 @@ static uint64_t bit(unsigned i)
     return UINT64_C(1) << i;
 }
 
-/* The objects whose real handles the frame needs; NULL where there is none. */
-#define ROUTE_KEYS (2 + FRAME_INNER)
-static struct object *key_of(const struct route *route, unsigned k)
-{
-    return k < 2 ? route->key[k] : route->inner[k - 2];
-}
-
-/* How many of key_of may be there at all. */
+/* How many of route->key may be there at all. */
 static unsigned keys_of(const struct route *route)
 {
-    return route->frame->inners ? ROUTE_KEYS : 2;
+    return route->frame->inners ? FRAME_KEYS : 2;
 }
 
 /* May it be asked at all, health aside? */
@@ -66,7 +59,7 @@ static bool eligible(const struct route *route, const struct walk *walk, const s
     if ((walk->tried | route->avoid) & bit(i) || (route->only >= 0 && (unsigned)route->only != i))
         return false;
     for (unsigned k = 0; k < keys_of(route); k++) {
-        const struct object *key = key_of(route, k);
+        const struct object *key = route->key[k];
         int pinned = key ? atomic_load_explicit(&key->pinned, memory_order_relaxed) : -1;
         if (pinned >= 0 && (unsigned)pinned != i)
             return false;
@@ -98,7 +91,7 @@ static struct candidate candidate_of(struct group *group, const struct route *ro
 static bool stays_at_home(const struct route *route)
 {
     for (unsigned k = 0; k < keys_of(route); k++) {
-        struct object *key = key_of(route, k);
+        struct object *key = route->key[k];
         if (key && !object_base(key)->token &&
             atomic_load_explicit(&object_base(key)->uses, memory_order_relaxed) < USES_AT_HOME)
             return true;
@@ -110,7 +103,7 @@ static bool is_at_home(const struct route *route, const struct member *member)
 {
     CK_OBJECT_HANDLE real;
     for (unsigned k = 0; k < keys_of(route); k++) {
-        struct object *key = key_of(route, k);
+        struct object *key = route->key[k];
         if (key && !object_base(key)->token &&
             !object_replica(object_base(key), member->index, member_epoch(member), &real))
             return false;
@@ -219,10 +212,10 @@ static CK_RV fill_handles(struct group *group, struct route *route, struct membe
     }
     for (unsigned k = 0; k < frame->inners; k++) {
         /* A number that is no object of ours must not become one of the member's. */
-        if (k >= FRAME_INNER || !route->inner[k])
+        if (k >= FRAME_INNER || !route->key[2 + k])
             return CKR_MECHANISM_PARAM_INVALID;
         CK_OBJECT_HANDLE real;
-        CK_RV rv = real_handle(group, route->inner[k], member, epoch, deadline, &real);
+        CK_RV rv = real_handle(group, route->key[2 + k], member, epoch, deadline, &real);
         if (rv != CKR_OK)
             return rv;
         frame_set_inner(frame, k, real);
@@ -273,8 +266,8 @@ static CK_RV attempt(struct group *group, struct route *route, struct member *me
 static void drop_handles(struct route *route, const struct member *member)
 {
     for (unsigned k = 0; k < keys_of(route); k++)
-        if (key_of(route, k))
-            object_drop_replica(object_base(key_of(route, k)), member->index);
+        if (route->key[k])
+            object_drop_replica(object_base(route->key[k]), member->index);
 }
 
 /*
@@ -332,7 +325,7 @@ static CK_RV try_member(struct group *group, struct route *route, struct member 
                         enum error_class *ret_class)
 {
     struct verdict_facts facts = {.logged_in = group_logged_in(group),
-                                  .needs_handles = route->key[0] || route->key[1] || route->inner[0]};
+                                  .needs_handles = route->key[0] || route->key[1] || route->key[2]};
     for (;;) {
         uint32_t epoch = member_epoch(member);
         route->epoch = epoch;

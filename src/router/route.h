@@ -12,8 +12,7 @@
 struct route {
     struct frame
         *frame; /* owned by the caller (one reference); replaced by a clone when one had to be left behind */
-    struct object *key[2];             /* whose real handles go into the frame; NULL = none */
-    struct object *inner[FRAME_INNER]; /* the same for the handles inside the mechanism's parameter */
+    struct object *key[FRAME_KEYS]; /* whose real handles go into the frame; NULL = none */
     enum work_class work;
     CK_MECHANISM_TYPE mech; /* that the member must offer; CK_UNAVAILABLE_INFORMATION = any */
     CK_FLAGS flags;         /* and that its information of the mechanism must have */
