@@ -3,7 +3,7 @@
 #include "pkcs11-headers/pkcs11.h"
 
 /* A row at the wrong place would send a call to another function of a member. */
-#define CALL(name, since, kind, repeat, status)                                                            \
+#define CALL(name, since, kind, repeat)                                                                    \
     static_assert(offsetof(CK_FUNCTION_LIST_3_2, C_##name) ==                                              \
                       offsetof(CK_FUNCTION_LIST_3_2, C_Initialize) + CALL_##name * sizeof(void (*)(void)), \
                   "C_" #name " is not at its place");                                                      \
@@ -14,8 +14,8 @@
 #include "call/calls.def"
 
 static const struct call_info table[CALL_COUNT] = {
-#define CALL(name, since, kind, repeat, status) \
-    [CALL_##name] = {"C_" #name, SINCE_##since, KIND_##kind, REPEAT_##repeat, STATUS_##status},
+#define CALL(name, since, kind, repeat) \
+    [CALL_##name] = {"C_" #name, SINCE_##since, KIND_##kind, REPEAT_##repeat},
 #include "call/calls.def"
 };
 

@@ -8,7 +8,7 @@
 
 /* CALL_Sign is C_Sign; its value is its place in the function list. */
 enum call_id {
-#define CALL(name, since, kind, repeat, status) CALL_##name,
+#define CALL(name, since, kind, repeat) CALL_##name,
 #include "call/calls.def"
     CALL_COUNT
 };
@@ -39,17 +39,11 @@ enum call_repeat {
     REPEAT_NEVER
 };
 
-enum call_status {
-    STATUS_SERVED,
-    STATUS_UNSERVED /* in the lists, answers CKR_FUNCTION_NOT_SUPPORTED */
-};
-
 struct call_info {
     const char *name; /* "C_Sign" */
     enum call_since since;
     enum call_kind kind;
     enum call_repeat repeat;
-    enum call_status status;
 };
 
 /* Never NULL for id < CALL_COUNT. */

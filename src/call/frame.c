@@ -467,6 +467,14 @@ void frame_give_back(const struct frame *frame, const CK_MECHANISM *mech, const 
         give_fields(shape, frame->mech.pParameter, mech->pParameter, NULL, &made);
 }
 
+void frame_give_out(const struct frame *frame, CK_RV rv, uint8_t *out, CK_ULONG *out_len)
+{
+    if (rv == CKR_OK)
+        memcpy(out, frame->out, frame->out_len);
+    if (rv == CKR_OK || rv == CKR_BUFFER_TOO_SMALL)
+        *out_len = frame->out_len;
+}
+
 static const char *const verb_names[VERBS] = {
     [VERB_CRYPT] = "crypt",
     [VERB_MESSAGE] = "message",
@@ -481,6 +489,10 @@ static const char *const verb_names[VERBS] = {
     [VERB_GENERATE_PAIR] = "C_GenerateKeyPair",
     [VERB_WRAP] = "C_WrapKey",
     [VERB_UNWRAP] = "C_UnwrapKey",
+    [VERB_WRAP_AUTH] = "C_WrapKeyAuthenticated",
+    [VERB_UNWRAP_AUTH] = "C_UnwrapKeyAuthenticated",
+    [VERB_ENCAPSULATE] = "C_EncapsulateKey",
+    [VERB_DECAPSULATE] = "C_DecapsulateKey",
     [VERB_DERIVE] = "C_DeriveKey",
     [VERB_RANDOM] = "C_GenerateRandom",
     [VERB_SEED_RANDOM] = "C_SeedRandom",

@@ -27,8 +27,12 @@ enum verb {
     VERB_GENERATE_PAIR, /* templ[0] public, templ[1] private; made[0] public, made[1] private */
     VERB_WRAP,          /* key[0] wraps key[1] into out */
     VERB_UNWRAP,        /* key[0] unwraps in[0] by templ[0] */
-    VERB_DERIVE,        /* from key[0] by templ[0]; further handles made: frame_made_inside */
-    VERB_RANDOM,        /* out */
+    VERB_WRAP_AUTH,     /* the same two with associated data in in[1] (3.2) */
+    VERB_UNWRAP_AUTH,
+    VERB_ENCAPSULATE, /* made[0] by templ[0], for key[0] into out (3.2); no room: the length alone */
+    VERB_DECAPSULATE, /* key[0] opens in[0] by templ[0] (3.2) */
+    VERB_DERIVE,      /* from key[0] by templ[0]; further handles made: frame_made_inside */
+    VERB_RANDOM,      /* out */
     VERB_SEED_RANDOM,
     VERB_OPEN_SESSION, /* number = flags; session is the answer */
     VERB_CLOSE_SESSION,
@@ -180,5 +184,8 @@ CK_OBJECT_HANDLE frame_made_inside(const struct frame *frame, unsigned which);
  * that the member made, in their order, `made`.
  */
 void frame_give_back(const struct frame *frame, const CK_MECHANISM *mech, const CK_OBJECT_HANDLE *made);
+/* The output of a call that ended with rv, into room for *out_len bytes: as much as the frame had. After
+ * CKR_BUFFER_TOO_SMALL only the length. */
+void frame_give_out(const struct frame *frame, CK_RV rv, uint8_t *out, CK_ULONG *out_len);
 
 #endif

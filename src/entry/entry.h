@@ -5,7 +5,7 @@
 #include "call/calls.h"
 #include "pkcs11-headers/pkcs11.h"
 
-#define CALL(name, since, kind, repeat, status) extern __typeof__(*(CK_C_##name)NULL) entry_C_##name;
+#define CALL(name, since, kind, repeat) extern __typeof__(*(CK_C_##name)NULL) entry_C_##name;
 #include "call/calls.def"
 
 #endif

@@ -47,30 +47,6 @@ CK_RV entry_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, 
     return entry_end(&entry, rv);
 }
 
-static struct store_keying keying(const struct entry *entry, const CK_MECHANISM *mech, CK_OBJECT_HANDLE with,
-                                  CK_OBJECT_HANDLE key, CK_RV may)
-{
-    return (struct store_keying){
-        mech, with, key, entry->session->item.handle, token_user_in(entry->session->token), may};
-}
-
-CK_RV entry_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
-                      CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_len)
-{
-    struct entry entry;
-    CK_RV rv = entry_take(&entry, CALL_WrapKey, session);
-    if (rv == CKR_OK && (!mech || !wrapped_len))
-        rv = CKR_ARGUMENTS_BAD;
-    if (rv == CKR_OK) {
-        entry.trace.mech = mech->mechanism;
-        struct store_keying call = keying(&entry, mech, with, key, CKR_OK);
-        rv = store_wrap(entry.session->token->store, &call, wrapped, wrapped_len);
-    }
-    if (rv == CKR_OK)
-        entry.trace.out = *wrapped_len;
-    return entry_end(&entry, rv);
-}
-
 /* What is made of a key is private unless its template says otherwise, as tokens commonly do. */
 static CK_RV may_make(const struct session *session, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
@@ -78,21 +54,139 @@ static CK_RV may_make(const struct session *session, const CK_ATTRIBUTE *templ, 
                              template_bool(templ, count, CKA_PRIVATE, true));
 }
 
+/* Into a call that its entry has checked goes whose it is. */
+static struct store *place(struct entry *entry, struct store_keying *call)
+{
+    entry->trace.mech = call->mech->mechanism;
+    call->session = entry->session->item.handle;
+    call->logged_in = token_user_in(entry->session->token);
+    call->may = call->verb == VERB_WRAP || call->verb == VERB_WRAP_AUTH
+                    ? CKR_OK
+                    : may_make(entry->session, call->templ, call->count);
+    return entry->session->token->store;
+}
+
+static CK_RV wrap(struct entry *entry, CK_RV rv, struct store_keying *call)
+{
+    if (rv == CKR_OK && (!call->mech || !call->out_len || (!call->aad.data && call->aad.len)))
+        rv = CKR_ARGUMENTS_BAD;
+    if (rv == CKR_OK)
+        rv = store_wrap(place(entry, call), call);
+    if (rv == CKR_OK)
+        entry->trace.out = *call->out_len;
+    return entry_end(entry, rv);
+}
+
+static CK_RV unwrap(struct entry *entry, CK_RV rv, struct store_keying *call, CK_OBJECT_HANDLE_PTR key)
+{
+    entry->trace.in = call->in.len;
+    if (rv == CKR_OK &&
+        (!call->mech || !call->in.data || !key || !call->templ || (!call->aad.data && call->aad.len)))
+        rv = CKR_ARGUMENTS_BAD;
+    CK_OBJECT_HANDLE made;
+    if (rv == CKR_OK)
+        rv = store_make_key(place(entry, call), call, &made);
+    if (rv == CKR_OK)
+        *key = made;
+    return entry_end(entry, rv);
+}
+
+CK_RV entry_C_WrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
+                      CK_OBJECT_HANDLE key, CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_len)
+{
+    struct entry entry;
+    struct store_keying call = {
+        .verb = VERB_WRAP, .mech = mech, .with = with, .key = key, .out = wrapped, .out_len = wrapped_len};
+    CK_RV rv = entry_take(&entry, CALL_WrapKey, session);
+    return wrap(&entry, rv, &call);
+}
+
+CK_RV entry_C_WrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
+                                   CK_OBJECT_HANDLE key, CK_BYTE_PTR aad, CK_ULONG aad_len,
+                                   CK_BYTE_PTR wrapped, CK_ULONG_PTR wrapped_len)
+{
+    struct entry entry;
+    struct store_keying call = {.verb = VERB_WRAP_AUTH,
+                                .mech = mech,
+                                .with = with,
+                                .key = key,
+                                .aad = {aad, aad_len},
+                                .out = wrapped,
+                                .out_len = wrapped_len};
+    CK_RV rv = entry_take(&entry, CALL_WrapKeyAuthenticated, session);
+    return wrap(&entry, rv, &call);
+}
+
 CK_RV entry_C_UnwrapKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
                         CK_BYTE_PTR wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE_PTR templ, CK_ULONG count,
                         CK_OBJECT_HANDLE_PTR key)
 {
     struct entry entry;
+    struct store_keying call = {.verb = VERB_UNWRAP,
+                                .mech = mech,
+                                .with = with,
+                                .in = {wrapped, wrapped_len},
+                                .templ = templ,
+                                .count = count};
     CK_RV rv = entry_take(&entry, CALL_UnwrapKey, session);
-    entry.trace.in = wrapped_len;
-    if (rv == CKR_OK && (!mech || !wrapped || !key || !templ))
+    return unwrap(&entry, rv, &call, key);
+}
+
+CK_RV entry_C_UnwrapKeyAuthenticated(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
+                                     CK_BYTE_PTR wrapped, CK_ULONG wrapped_len, CK_ATTRIBUTE_PTR templ,
+                                     CK_ULONG count, CK_BYTE_PTR aad, CK_ULONG aad_len,
+                                     CK_OBJECT_HANDLE_PTR key)
+{
+    struct entry entry;
+    struct store_keying call = {.verb = VERB_UNWRAP_AUTH,
+                                .mech = mech,
+                                .with = with,
+                                .in = {wrapped, wrapped_len},
+                                .aad = {aad, aad_len},
+                                .templ = templ,
+                                .count = count};
+    CK_RV rv = entry_take(&entry, CALL_UnwrapKeyAuthenticated, session);
+    return unwrap(&entry, rv, &call, key);
+}
+
+CK_RV entry_C_DecapsulateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
+                             CK_ATTRIBUTE_PTR templ, CK_ULONG count, CK_BYTE_PTR ciphertext,
+                             CK_ULONG ciphertext_len, CK_OBJECT_HANDLE_PTR key)
+{
+    struct entry entry;
+    struct store_keying call = {.verb = VERB_DECAPSULATE,
+                                .mech = mech,
+                                .with = with,
+                                .in = {ciphertext, ciphertext_len},
+                                .templ = templ,
+                                .count = count};
+    CK_RV rv = entry_take(&entry, CALL_DecapsulateKey, session);
+    return unwrap(&entry, rv, &call, key);
+}
+
+CK_RV entry_C_EncapsulateKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJECT_HANDLE with,
+                             CK_ATTRIBUTE_PTR templ, CK_ULONG count, CK_BYTE_PTR ciphertext,
+                             CK_ULONG_PTR ciphertext_len, CK_OBJECT_HANDLE_PTR key)
+{
+    struct entry entry;
+    struct store_keying call = {.verb = VERB_ENCAPSULATE,
+                                .mech = mech,
+                                .with = with,
+                                .templ = templ,
+                                .count = count,
+                                .out = ciphertext,
+                                .out_len = ciphertext_len};
+    CK_OBJECT_HANDLE made;
+    CK_RV rv = entry_take(&entry, CALL_EncapsulateKey, session);
+    /* Who asks for the length needs no place for a key. */
+    if (rv == CKR_OK && (!mech || !ciphertext_len || (!key && ciphertext) || (!templ && count)))
         rv = CKR_ARGUMENTS_BAD;
-    if (rv == CKR_OK) {
-        entry.trace.mech = mech->mechanism;
-        struct store_keying call =
-            keying(&entry, mech, with, CK_INVALID_HANDLE, may_make(entry.session, templ, count));
-        rv = store_unwrap(entry.session->token->store, &call, wrapped, wrapped_len, templ, count, key);
-    }
+    if (rv == CKR_OK)
+        rv = store_make_key(place(&entry, &call), &call, &made);
+    if (rv == CKR_OK)
+        entry.trace.out = *ciphertext_len;
+    if (rv == CKR_OK && ciphertext)
+        *key = made;
     return entry_end(&entry, rv);
 }
 
@@ -100,17 +194,15 @@ CK_RV entry_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, CK_OBJ
                         CK_ATTRIBUTE_PTR templ, CK_ULONG count, CK_OBJECT_HANDLE_PTR key)
 {
     struct entry entry;
-    CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+    struct store_keying call = {
+        .verb = VERB_DERIVE, .mech = mech, .with = base, .templ = templ, .count = count};
+    CK_OBJECT_HANDLE made;
     CK_RV rv = entry_take(&entry, CALL_DeriveKey, session);
     /* No place for the key is fine where the keys are written into the parameter. */
     if (rv == CKR_OK && (!mech || (!key && !frame_mech_makes(mech)) || (!templ && count)))
         rv = CKR_ARGUMENTS_BAD;
-    if (rv == CKR_OK) {
-        entry.trace.mech = mech->mechanism;
-        struct store_keying call =
-            keying(&entry, mech, base, CK_INVALID_HANDLE, may_make(entry.session, templ, count));
-        rv = store_derive(entry.session->token->store, &call, templ, count, &made);
-    }
+    if (rv == CKR_OK)
+        rv = store_make_key(place(&entry, &call), &call, &made);
     if (rv == CKR_OK && key)
         *key = made;
     return entry_end(&entry, rv);

@@ -5,8 +5,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define ROW(name)                               .C_##name = entry_C_##name,
-#define CALL(name, since, kind, repeat, status) ROW_##since(name)
+#define ROW(name)                       .C_##name = entry_C_##name,
+#define CALL(name, since, kind, repeat) ROW_##since(name)
 
 #define ROW_2_40(name) ROW(name)
 #define ROW_3_0(name)
@@ -16,15 +16,15 @@ static const CK_FUNCTION_LIST list_2_40 = {
 #include "call/calls.def"
 };
 #undef ROW_3_0
-#define CALL(name, since, kind, repeat, status) ROW_##since(name)
-#define ROW_3_0(name)                           ROW(name)
+#define CALL(name, since, kind, repeat) ROW_##since(name)
+#define ROW_3_0(name)                   ROW(name)
 static const CK_FUNCTION_LIST_3_0 list_3_0 = {
     .version = {3, 0},
 #include "call/calls.def"
 };
 #undef ROW_3_2
-#define CALL(name, since, kind, repeat, status) ROW_##since(name)
-#define ROW_3_2(name)                           ROW(name)
+#define CALL(name, since, kind, repeat) ROW_##since(name)
+#define ROW_3_2(name)                   ROW(name)
 static const CK_FUNCTION_LIST_3_2 list_3_2 = {
     .version = {3, 2},
 #include "call/calls.def"

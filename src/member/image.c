@@ -110,6 +110,16 @@ static void *open_copy(const char *path)
     return handle;
 }
 
+/* The functions of that version of the standard; NULL: it has none. */
+static void *get_list(CK_C_GetInterface get, CK_BYTE major, CK_BYTE minor)
+{
+    CK_INTERFACE *interface = NULL;
+    CK_VERSION version = {major, minor};
+    if (!get || get((CK_UTF8CHAR_PTR) "PKCS 11", &version, &interface, 0) != CKR_OK || !interface)
+        return NULL;
+    return interface->pFunctionList;
+}
+
 static bool get_lists(struct image *image, void *handle, char *why, size_t why_len)
 {
     CK_C_GetFunctionList get = NULL;
@@ -121,11 +131,8 @@ static bool get_lists(struct image *image, void *handle, char *why, size_t why_l
     image->module.f = image->list;
     CK_C_GetInterface get_interface = NULL;
     *(void **)&get_interface = dlsym(handle, "C_GetInterface");
-    CK_INTERFACE *interface = NULL;
-    CK_VERSION v3 = {3, 0};
-    if (get_interface && get_interface((CK_UTF8CHAR_PTR) "PKCS 11", &v3, &interface, 0) == CKR_OK &&
-        interface)
-        image->module.f3 = interface->pFunctionList;
+    image->module.f3 = get_list(get_interface, 3, 0);
+    image->module.f32 = get_list(get_interface, 3, 2);
     return true;
 }
 

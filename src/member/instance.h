@@ -19,6 +19,7 @@ struct instance;
 struct module {
     const CK_FUNCTION_LIST *f;
     const CK_FUNCTION_LIST_3_0 *f3;
+    const CK_FUNCTION_LIST_3_2 *f32;
     struct namespace ns; /* handle NULL: it lives beside us */
     CK_INFO info;
 };

@@ -200,6 +200,36 @@ static CK_RV run_login(const struct module *module, struct frame *frame)
                                    name->len);
 }
 
+/* What 3.2 has added. */
+static CK_RV run_32(const CK_FUNCTION_LIST_3_2 *f, struct frame *frame)
+{
+    struct span *in = &frame->in[0], *aad = &frame->in[1];
+    CK_ATTRIBUTE *templ = frame->templ[0];
+    CK_ULONG count = frame->templ_count[0];
+    CK_RV rv;
+    if (!f)
+        return CKR_FUNCTION_NOT_SUPPORTED;
+    frame->out_len = frame->out_cap;
+    switch (frame->verb) {
+    case VERB_WRAP_AUTH:
+        rv = f->C_WrapKeyAuthenticated(frame->session, &frame->mech, frame->key[0], frame->key[1], aad->data,
+                                       aad->len, frame->out, &frame->out_len);
+        break;
+    case VERB_UNWRAP_AUTH:
+        rv = f->C_UnwrapKeyAuthenticated(frame->session, &frame->mech, frame->key[0], in->data, in->len,
+                                         templ, count, aad->data, aad->len, &frame->made[0]);
+        break;
+    case VERB_ENCAPSULATE:
+        rv = f->C_EncapsulateKey(frame->session, &frame->mech, frame->key[0], templ, count,
+                                 frame->out_cap ? frame->out : NULL, &frame->out_len, &frame->made[0]);
+        break;
+    default:
+        rv = f->C_DecapsulateKey(frame->session, &frame->mech, frame->key[0], templ, count, in->data, in->len,
+                                 &frame->made[0]);
+    }
+    return rv;
+}
+
 static CK_RV run(const struct module *module, struct frame *frame)
 {
     const CK_FUNCTION_LIST *f = module->f;
@@ -238,6 +268,11 @@ static CK_RV run(const struct module *module, struct frame *frame)
     case VERB_UNWRAP:
         return f->C_UnwrapKey(frame->session, &frame->mech, frame->key[0], frame->in[0].data,
                               frame->in[0].len, frame->templ[0], frame->templ_count[0], &frame->made[0]);
+    case VERB_WRAP_AUTH:
+    case VERB_UNWRAP_AUTH:
+    case VERB_ENCAPSULATE:
+    case VERB_DECAPSULATE:
+        return run_32(module->f32, frame);
     case VERB_DERIVE:
         return f->C_DeriveKey(frame->session, &frame->mech, frame->key[0], frame->templ[0],
                               frame->templ_count[0], &frame->made[0]);

@@ -264,6 +264,8 @@ CK_RV create_objects(struct managed *managed, struct creation *creation, CK_OBJE
     struct remote remote;
     uint32_t epoch;
     CK_RV rv = try_out(managed, creation, &remote, &epoch);
+    if (creation->out_len)
+        frame_give_out(creation->frame, rv, creation->out, creation->out_len);
     if (rv != CKR_OK) {
         frame_unref(creation->frame);
         return rv;

@@ -39,14 +39,15 @@ struct origin {
 MUST_USE CK_RV making_keep(struct group *group, struct managed *managed, const struct origin *origin,
                            struct making *making, CK_OBJECT_HANDLE *ret);
 
-/* `frame` of VERB_GENERATE_KEY, VERB_GENERATE_PAIR (two makings), VERB_CREATE, VERB_UNWRAP or VERB_DERIVE
- * (one), as a session object; owned by the callee. */
+/* `frame` of a call that makes a session object (VERB_GENERATE_PAIR: two); owned by the callee. */
 struct creation {
     struct frame *frame;
     struct object *key[FRAME_KEYS]; /* whose handles go into the frame */
     enum work_class work;
     CK_MECHANISM_TYPE mech;    /* CK_UNAVAILABLE_INFORMATION for C_CreateObject */
     const CK_MECHANISM *given; /* its parameter's outputs go there; NULL: none */
+    uint8_t *out;              /* and the frame's own output there, which has room for as much */
+    CK_ULONG *out_len;         /* NULL: it has none */
     struct making *making[2];
     unsigned makings;
     uint32_t session;

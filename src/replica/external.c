@@ -343,6 +343,8 @@ CK_RV external_make(struct group *group, struct external_making *making, CK_OBJE
     route.once = making->token[0] || (making->objects > 1 && making->token[1]);
     CK_RV rv = route_run(group, &route);
     making->frame = route.frame;
+    if (making->out_len)
+        frame_give_out(route.frame, rv, making->out, making->out_len);
     if (rv == CKR_OK && making->given)
         frame_give_back(route.frame, making->given, NULL);
     struct remote remote = {route.member, clock_after(group->config->call_timeout), route.epoch};

@@ -21,6 +21,8 @@ struct external_making {
     CK_MECHANISM_TYPE mech;
     struct object *key[FRAME_KEYS]; /* whose handles go into the frame */
     const CK_MECHANISM *given;      /* its parameter's outputs go there; NULL: none */
+    uint8_t *out;                   /* as in struct creation */
+    CK_ULONG *out_len;
     bool token[2];
     unsigned objects;
     uint32_t session;

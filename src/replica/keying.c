@@ -35,15 +35,17 @@ CK_RV keying_inner(const CK_MECHANISM *mech, CK_OBJECT_HANDLE ret[FRAME_INNER], 
 static struct frame *frame_of(const struct keying *keying, const CK_ATTRIBUTE *templ, size_t count,
                               size_t out_room)
 {
-    size_t room = frame_room_mech(keying->mech) + frame_room(keying->in_len) + frame_room_templ(templ, count);
+    size_t room = frame_room_mech(keying->mech) + frame_room(keying->in.len) + frame_room(keying->aad.len) +
+                  frame_room_templ(templ, count);
     struct frame *frame = frame_new(keying->verb, room, out_room);
     if (!frame)
         return NULL;
     frame_set_mech(frame, keying->mech);
-    if (keying->verb == VERB_UNWRAP)
-        frame_set_in(frame, 0, keying->in, keying->in_len);
-    if (keying->verb != VERB_WRAP)
-        frame_set_templ(frame, 0, templ, count);
+    if (keying->in.data)
+        frame_set_in(frame, 0, keying->in.data, keying->in.len);
+    if (keying->aad.data)
+        frame_set_in(frame, 1, keying->aad.data, keying->aad.len);
+    frame_set_templ(frame, 0, templ, count);
     return frame;
 }
 
@@ -51,7 +53,9 @@ static struct frame *frame_of(const struct keying *keying, const CK_ATTRIBUTE *t
 static enum work_class work_of(const struct keying *keying)
 {
     static const enum op_kind like[VERBS] = {
-        [VERB_WRAP] = OP_ENCRYPT, [VERB_UNWRAP] = OP_DECRYPT, [VERB_DERIVE] = OP_SIGN};
+        [VERB_WRAP] = OP_ENCRYPT,        [VERB_UNWRAP] = OP_DECRYPT,      [VERB_WRAP_AUTH] = OP_ENCRYPT,
+        [VERB_UNWRAP_AUTH] = OP_DECRYPT, [VERB_ENCAPSULATE] = OP_ENCRYPT, [VERB_DECAPSULATE] = OP_DECRYPT,
+        [VERB_DERIVE] = OP_SIGN};
     const struct object *key = keying->key[0];
     return keying->verb == VERB_COPY ? WORK_OBJECT : mech_work(like[keying->verb], key->subtype, key->bits);
 }
@@ -82,8 +86,10 @@ static CK_RV may_wrap(const struct keying *keying)
     return rv;
 }
 
-CK_RV keying_wrap(struct keying *keying, uint8_t *out, CK_ULONG *out_len)
+CK_RV keying_wrap(struct keying *keying)
 {
+    uint8_t *out = keying->out;
+    CK_ULONG *out_len = keying->out_len;
     CK_RV rv = may_wrap(keying);
     size_t room = out && *out_len > WRAP_ROOM ? *out_len : WRAP_ROOM;
     for (int tries = 0; rv == CKR_OK; tries++) {
@@ -252,11 +258,33 @@ static CK_RV make_session_object(struct keying *keying, CK_OBJECT_HANDLE *ret)
     return rv;
 }
 
+/* The room that the application has for the call's output. */
+static size_t out_room(const struct keying *keying)
+{
+    return keying->out ? *keying->out_len : 0;
+}
+
+/* C_EncapsulateKey that only asks for a length makes nothing. */
+static CK_RV ask_length(struct keying *keying)
+{
+    struct frame *frame = NULL;
+    CK_RV rv = session_frame(keying, &frame);
+    if (rv != CKR_OK)
+        return rv;
+    struct route route;
+    route_of(keying, frame, &route);
+    rv = route_run(keying->group, &route);
+    if (rv == CKR_OK)
+        *keying->out_len = route.frame->out_len;
+    frame_unref(route.frame);
+    return rv == CKR_OK && keying->out ? CKR_BUFFER_TOO_SMALL : rv;
+}
+
 static CK_RV make_by_protocol(struct keying *keying, bool token, CK_OBJECT_HANDLE *ret)
 {
     struct attrs own = {0};
     CK_RV rv = template_tryout(keying->templ, keying->count, true, &own);
-    struct frame *frame = rv == CKR_OK ? frame_of(keying, own.item, own.count, 0) : NULL;
+    struct frame *frame = rv == CKR_OK ? frame_of(keying, own.item, own.count, out_room(keying)) : NULL;
     attrs_free(&own);
     if (!frame)
         return rv == CKR_OK ? CKR_HOST_MEMORY : rv;
@@ -265,6 +293,8 @@ static CK_RV make_by_protocol(struct keying *keying, bool token, CK_OBJECT_HANDL
                                 .work = work_of(keying),
                                 .mech = keying->mech->mechanism,
                                 .given = keying->mech,
+                                .out = keying->out,
+                                .out_len = keying->out_len,
                                 .making = {&making},
                                 .makings = 1,
                                 .session = keying->session,
@@ -278,9 +308,9 @@ static CK_RV make_by_protocol(struct keying *keying, bool token, CK_OBJECT_HANDL
     return rv;
 }
 
-static CK_RV make_in_external(struct keying *keying, CK_OBJECT_HANDLE *ret)
+static CK_RV make_in_external(struct keying *keying, bool token, CK_OBJECT_HANDLE *ret)
 {
-    struct frame *frame = frame_of(keying, keying->templ, keying->count, 0);
+    struct frame *frame = frame_of(keying, keying->templ, keying->count, out_room(keying));
     if (!frame)
         return CKR_HOST_MEMORY;
     struct external_making making = {.frame = frame,
@@ -288,7 +318,9 @@ static CK_RV make_in_external(struct keying *keying, CK_OBJECT_HANDLE *ret)
                                      .mech =
                                          keying->mech ? keying->mech->mechanism : CK_UNAVAILABLE_INFORMATION,
                                      .given = keying->mech,
-                                     .token = {true},
+                                     .out = keying->out,
+                                     .out_len = keying->out_len,
+                                     .token = {token},
                                      .objects = 1,
                                      .session = keying->session,
                                      .timeout = keying->group->config->call_timeout};
@@ -303,8 +335,11 @@ CK_RV keying_make(struct keying *keying, CK_OBJECT_HANDLE *ret)
     /* What the call writes into its parameter are session objects: half of its keys cannot be kept. */
     if (token && keying->mech && frame_mech_makes(keying->mech))
         return CKR_TEMPLATE_INCONSISTENT;
-    if (token)
-        return keying->managed ? make_by_protocol(keying, true, ret) : make_in_external(keying, ret);
+    if (keying->verb == VERB_ENCAPSULATE && out_room(keying) == 0)
+        return ask_length(keying);
+    /* Another encapsulation gives another key: its session objects are kept like generated ones. */
+    if (token || keying->verb == VERB_ENCAPSULATE)
+        return keying->managed ? make_by_protocol(keying, token, ret) : make_in_external(keying, token, ret);
     /* A chain that is too long to be made again starts anew with a key that can be wrapped. */
     if (keying->managed && keying->group->config->session_keys == SESSION_KEYS_RECOVERABLE &&
         keying->verb != VERB_COPY && recipe_depth(keying->key) > RECIPE_DEPTH &&

@@ -177,14 +177,15 @@ static struct frame *extractable_call(const struct frame *call)
         if (call->templ[0][i].type != CKA_EXTRACTABLE)
             t.item[t.count++] = call->templ[0][i];
     t.item[t.count++] = (CK_ATTRIBUTE){CKA_EXTRACTABLE, &yes, sizeof(yes)};
-    size_t room =
-        frame_room_mech(&call->mech) + frame_room(call->in[0].len) + frame_room_templ(t.item, t.count);
+    size_t room = frame_room_mech(&call->mech) + frame_room(call->in[0].len) + frame_room(call->in[1].len) +
+                  frame_room_templ(t.item, t.count);
     struct frame *frame = frame_new(call->verb, room, 0);
     if (!frame)
         return NULL;
     frame_set_mech(frame, &call->mech);
-    if (call->in[0].data)
-        frame_set_in(frame, 0, call->in[0].data, call->in[0].len);
+    for (unsigned i = 0; i < 2; i++)
+        if (call->in[i].data)
+            frame_set_in(frame, i, call->in[i].data, call->in[i].len);
     frame_set_templ(frame, 0, t.item, t.count);
     return frame;
 }
@@ -250,7 +251,7 @@ CK_RV recipe_make_extractable(struct managed *managed, struct object *object, st
 {
     struct recipe *recipe = recipe_of(object);
     if (!recipe || atomic_load(&recipe->sort) != RECIPE_CALL || recipe->which != 0 ||
-        (recipe->call->verb != VERB_UNWRAP && recipe->call->verb != VERB_DERIVE))
+        recipe->call->verb == VERB_CREATE || recipe->call->verb == VERB_COPY)
         return RV_NOT_HERE;
     return call_again(managed->group, managed, recipe, remote, true, ret);
 }

@@ -66,25 +66,29 @@ void store_end_session(struct store *store, uint32_t session);
 void store_login_changed(struct store *store, bool logged_in);
 
 /*
- * C_WrapKey, C_UnwrapKey, C_DeriveKey. `with` is the handle of the (un)wrapping or base key, `key` of the key
- * to be wrapped. Handles inside the mechanism's parameter become the member's, and what the member writes
- * there is the application's. Codes for handles are those of the call: CKR_WRAPPING_KEY_HANDLE_INVALID, ...
+ * C_WrapKey, C_UnwrapKey, C_DeriveKey, C_EncapsulateKey and the like. `with` is the handle of the key that
+ * does it, `key` of the key to be wrapped. Handles inside the mechanism's parameter become the member's, and
+ * what the member writes there is the application's. Codes for handles are those of the call:
+ * CKR_WRAPPING_KEY_HANDLE_INVALID, ...
  */
 struct store_keying {
+    enum verb verb;
     const CK_MECHANISM *mech;
     CK_OBJECT_HANDLE with, key;
+    struct span in, aad; /* the wrapped key or its ciphertext; associated data */
+    const CK_ATTRIBUTE *templ;
+    CK_ULONG count;
+    uint8_t *out; /* NULL asks for the length */
+    CK_ULONG *out_len;
     uint32_t session;
     bool logged_in;
     CK_RV may; /* the session's own say about what is to be made, told after that of the handles */
 };
-/* out NULL asks for the length. CKR_BUFFER_TOO_SMALL. */
-MUST_USE CK_RV store_wrap(struct store *store, const struct store_keying *call, uint8_t *out,
-                          CK_ULONG *out_len);
-MUST_USE CK_RV store_unwrap(struct store *store, const struct store_keying *call, const uint8_t *wrapped,
-                            size_t len, const CK_ATTRIBUTE *templ, CK_ULONG count, CK_OBJECT_HANDLE *ret);
-/* *ret is CK_INVALID_HANDLE after a mechanism that only writes handles into its parameter. */
-MUST_USE CK_RV store_derive(struct store *store, const struct store_keying *call, const CK_ATTRIBUTE *templ,
-                            CK_ULONG count, CK_OBJECT_HANDLE *ret);
+/* What wraps. CKR_BUFFER_TOO_SMALL. */
+MUST_USE CK_RV store_wrap(struct store *store, const struct store_keying *call);
+/* What makes a key. *ret is CK_INVALID_HANDLE after a mechanism that only writes handles into its parameter,
+ * and when only the length was asked for. */
+MUST_USE CK_RV store_make_key(struct store *store, const struct store_keying *call, CK_OBJECT_HANDLE *ret);
 
 /* The mechanisms offered, by the group's `mechanisms` and `unreplicable-keys`; sorted. *count as
  * C_GetMechanismList. */

@@ -37,13 +37,33 @@ static bool is_offered(const struct group *group, CK_MECHANISM_TYPE type)
     return !any;
 }
 
-static CK_RV begin(struct store *store, const struct store_keying *call, enum verb verb, CK_RV invalid,
-                   struct keying *ret)
+/* What a handle that is none of a key is called. */
+static CK_RV invalid_with(enum verb verb)
+{
+    switch (verb) {
+    case VERB_WRAP:
+    case VERB_WRAP_AUTH:
+        return CKR_WRAPPING_KEY_HANDLE_INVALID;
+    case VERB_UNWRAP:
+    case VERB_UNWRAP_AUTH:
+        return CKR_UNWRAPPING_KEY_HANDLE_INVALID;
+    default:
+        return CKR_KEY_HANDLE_INVALID;
+    }
+}
+
+static CK_RV begin(struct store *store, const struct store_keying *call, struct keying *ret)
 {
     *ret = (struct keying){.group = store_group(store),
                            .managed = store_managed(store),
-                           .verb = verb,
+                           .verb = call->verb,
                            .mech = call->mech,
+                           .in = call->in,
+                           .aad = call->aad,
+                           .templ = call->templ,
+                           .count = call->count,
+                           .out = call->out,
+                           .out_len = call->out_len,
                            .session = call->session};
     CK_OBJECT_HANDLE inner[FRAME_INNER];
     unsigned inners = 0;
@@ -51,7 +71,7 @@ static CK_RV begin(struct store *store, const struct store_keying *call, enum ve
         return CKR_MECHANISM_INVALID;
     CK_RV rv = keying_inner(call->mech, inner, &inners);
     if (rv == CKR_OK)
-        rv = find_key(store, call, call->with, invalid, &ret->key[0]);
+        rv = find_key(store, call, call->with, invalid_with(call->verb), &ret->key[0]);
     for (unsigned i = 0; i < inners && rv == CKR_OK; i++)
         rv = find_key(store, call, inner[i], CKR_KEY_HANDLE_INVALID, &ret->key[2 + i]);
     return rv == CKR_OK ? call->may : rv;
@@ -65,42 +85,25 @@ static CK_RV outward(CK_RV rv, CK_RV invalid)
     return rv >= RV_INSIDE && rv <= (RV_INSIDE | 0xff) ? CKR_DEVICE_ERROR : rv;
 }
 
-CK_RV store_wrap(struct store *store, const struct store_keying *call, uint8_t *out, CK_ULONG *out_len)
+CK_RV store_wrap(struct store *store, const struct store_keying *call)
 {
     struct keying keying;
-    CK_RV rv = begin(store, call, VERB_WRAP, CKR_WRAPPING_KEY_HANDLE_INVALID, &keying);
+    CK_RV rv = begin(store, call, &keying);
     if (rv == CKR_OK)
         rv = find_key(store, call, call->key, CKR_KEY_HANDLE_INVALID, &keying.key[1]);
     if (rv == CKR_OK)
-        rv = keying_wrap(&keying, out, out_len);
+        rv = keying_wrap(&keying);
     let_go(&keying);
     return outward(rv, CKR_KEY_HANDLE_INVALID);
 }
 
-CK_RV store_unwrap(struct store *store, const struct store_keying *call, const uint8_t *wrapped, size_t len,
-                   const CK_ATTRIBUTE *templ, CK_ULONG count, CK_OBJECT_HANDLE *ret)
+CK_RV store_make_key(struct store *store, const struct store_keying *call, CK_OBJECT_HANDLE *ret)
 {
     struct keying keying;
-    CK_RV rv = begin(store, call, VERB_UNWRAP, CKR_UNWRAPPING_KEY_HANDLE_INVALID, &keying);
-    keying.in = wrapped;
-    keying.in_len = len;
-    keying.templ = templ;
-    keying.count = count;
+    CK_RV rv = begin(store, call, &keying);
+    *ret = CK_INVALID_HANDLE;
     if (rv == CKR_OK)
         rv = keying_make(&keying, ret);
     let_go(&keying);
-    return outward(rv, CKR_UNWRAPPING_KEY_HANDLE_INVALID);
-}
-
-CK_RV store_derive(struct store *store, const struct store_keying *call, const CK_ATTRIBUTE *templ,
-                   CK_ULONG count, CK_OBJECT_HANDLE *ret)
-{
-    struct keying keying;
-    CK_RV rv = begin(store, call, VERB_DERIVE, CKR_KEY_HANDLE_INVALID, &keying);
-    keying.templ = templ;
-    keying.count = count;
-    if (rv == CKR_OK)
-        rv = keying_make(&keying, ret);
-    let_go(&keying);
-    return outward(rv, CKR_KEY_HANDLE_INVALID);
+    return outward(rv, invalid_with(call->verb));
 }

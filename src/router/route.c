@@ -314,10 +314,11 @@ static bool judged(const struct frame *frame, CK_RV rv)
     /* At the deadline the frame is still the lane's. */
     if (rv != CKR_DEVICE_ERROR)
         return false;
-    bool data = frame->verb == VERB_CRYPT ? frame->step_reached >= STEP_UPDATE
-                                          : frame->verb == VERB_MESSAGE || frame->verb == VERB_UNWRAP ||
-                                                frame->verb == VERB_DERIVE || frame->verb == VERB_CREATE;
-    return data && frame->rv == rv;
+    static const bool has_data[VERBS] = {
+        [VERB_MESSAGE] = true,     [VERB_UNWRAP] = true, [VERB_UNWRAP_AUTH] = true,
+        [VERB_DECAPSULATE] = true, [VERB_DERIVE] = true, [VERB_CREATE] = true};
+    bool looked = frame->verb == VERB_CRYPT ? frame->step_reached >= STEP_UPDATE : has_data[frame->verb];
+    return looked && frame->rv == rv;
 }
 
 /* All attempts on one member. Returns its last answer, its class in *ret_class. */

@@ -1,7 +1,7 @@
 /*
  * The calls that chaos wraps: one row a function that p11ha or an application may have faulted.
- * CHAOS_CALL(name, since, where, group): since 2 or 3, where the first argument leads (SLOT, SESSION, NONE),
- * group for rules.
+ * CHAOS_CALL(name, since, where, group): since 2, 3 or 32, where the first argument leads (SLOT, SESSION,
+ * NONE), group for rules.
  */
 #ifndef CHAOS_CALLS_H
 #define CHAOS_CALLS_H
@@ -103,7 +103,13 @@ enum call_group { GROUP_NONE, GROUP_CRYPTO, GROUP_OBJECT, GROUP_SESSION, GROUP_K
     CHAOS_CALL(C_VerifyMessageNext, 3, SESSION, CRYPTO)             \
     CHAOS_CALL(C_MessageVerifyFinal, 3, SESSION, CRYPTO)
 
-#define CHAOS_CALLS(CHAOS_CALL) CHAOS_CALLS_2(CHAOS_CALL) CHAOS_CALLS_3(CHAOS_CALL)
+#define CHAOS_CALLS_32(CHAOS_CALL)                                  \
+    CHAOS_CALL(C_EncapsulateKey, 32, SESSION, KEY)                  \
+    CHAOS_CALL(C_DecapsulateKey, 32, SESSION, KEY)                  \
+    CHAOS_CALL(C_WrapKeyAuthenticated, 32, SESSION, KEY)            \
+    CHAOS_CALL(C_UnwrapKeyAuthenticated, 32, SESSION, KEY)
+
+#define CHAOS_CALLS(CHAOS_CALL) CHAOS_CALLS_2(CHAOS_CALL) CHAOS_CALLS_3(CHAOS_CALL) CHAOS_CALLS_32(CHAOS_CALL)
 /* clang-format on */
 
 #define CHAOS_CALL_ENUM(name, since, where, group) CALL_##name,

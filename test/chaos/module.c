@@ -20,20 +20,27 @@ static CK_FUNCTION_LIST_3_0 list_3 = {.version = {3, 0},
                                       .C_GetFunctionList = get_function_list,
                                       .C_GetInterfaceList = get_interface_list,
                                       .C_GetInterface = get_interface,
-                                      CHAOS_CALLS(ROW)};
+                                      CHAOS_CALLS_2(ROW) CHAOS_CALLS_3(ROW)};
+
+/* What it has of 3.2 are the functions for keys (wrap32.c). */
+static CK_FUNCTION_LIST_3_2 list_32 = {.version = {3, 2},
+                                       .C_GetFunctionList = get_function_list,
+                                       .C_GetInterfaceList = get_interface_list,
+                                       .C_GetInterface = get_interface,
+                                       CHAOS_CALLS(ROW)};
 
 static CK_UTF8CHAR standard[] = "PKCS 11";
-static CK_INTERFACE interfaces[] = {{standard, &list_3, 0}, {standard, &list_2, 0}};
+static CK_INTERFACE interfaces[] = {{standard, &list_32, 0}, {standard, &list_3, 0}, {standard, &list_2, 0}};
 
-/* Those that the wrapped module has too; it may be asked before C_Initialize. */
+/* Those that the wrapped module has too, and with CHAOS_LIST=3.2 one more; it may be asked before
+ * C_Initialize. */
 static CK_INTERFACE *offered(CK_ULONG *ret_count)
 {
-    const char *path = getenv("CHAOS_MODULE");
+    const char *path = getenv("CHAOS_MODULE"), *more = getenv("CHAOS_LIST");
     pass_check_fork();
     const struct real *real = path ? real_load(path) : real_loaded();
-    bool has_3 = real && real->has_3;
-    *ret_count = has_3 ? 2 : 1;
-    return has_3 ? interfaces : interfaces + 1;
+    *ret_count = more && !strcmp(more, "3.2") ? 3 : real && real->has_3 ? 2 : 1;
+    return interfaces + 3 - *ret_count;
 }
 
 static CK_RV get_function_list(CK_FUNCTION_LIST **ret_list)

@@ -1,7 +1,6 @@
-# Compares two records line by line: awk -f compare.awk where=softhsm calls.def differences.tsv BARE OURS
+# Compares two records line by line: awk -v where=softhsm -f compare.awk differences.tsv BARE OURS
 #
-# A difference is good if a row of differences.tsv explains it, or if the function is one that calls.def says is not
-# served and that is what the case says; once the function is served the case is compared.
+# A difference is good if a row of differences.tsv explains it.
 # A row that explains nothing is a failure too, unless its story ends with a question mark: seen at times.
 #
 # Columns of a row: where it is seen ("any" for every story), the case, the bare token's answer, ours, why. Asterisks
@@ -35,24 +34,9 @@ function explains(row, name, bare, ours) {
     return bare ~ pattern(row_bare[row]) && ours ~ pattern(row_ours[row])
 }
 
-function is_unserved(ours,   word, count, i, part) {
-    count = split(ours, word, " ")
-    for (i = 1; i <= count; i++) {
-        split(word[i], part, "=")
-        if (part[2] == "CKR_FUNCTION_NOT_SUPPORTED" && part[1] in unserved)
-            return 1
-    }
-    return 0
-}
-
 FNR == 1 { file++ }
 
 file == 1 {
-    if (match($0, /^CALL\([A-Za-z]+/) && $0 ~ /UNSERVED/)
-        unserved["C_" substr($0, 6, RLENGTH - 5)] = 1
-    next
-}
-file == 2 {
     if ($0 ~ /^(#|where\t|$)/)
         next
     if (NF != 5) {
@@ -77,7 +61,7 @@ file == 2 {
         seen[name] = 1
         names[++count] = name
     }
-    if (file == 3) {
+    if (file == 2) {
         bare_says[name] = rest
         bares++
     } else {
@@ -107,9 +91,6 @@ END {
             used[row]++
             listed++
             print "ok - " name " (differs as listed)"
-        } else if (is_unserved(ours)) {
-            waiting++
-            print "ok - " name " (not served)"
         } else {
             failed++
             print "not ok - " name
@@ -122,8 +103,8 @@ END {
             failed++
             print "not ok - a listed difference is still there: " row_case[row] " " row_bare[row]
         }
-    printf "# %d cases: %d equal, %d differ as listed, %d of functions that are not served, %d that the bare token dies of, %d wrong\n",
-           count, equal, listed, waiting, deaths, failed
+    printf "# %d cases: %d equal, %d differ as listed, %d that the bare token dies of, %d wrong\n",
+           count, equal, listed, deaths, failed
     if (!bares || !ourss)
         print "not ok - both have a record"
 }

@@ -231,6 +231,28 @@ static void read_only(void **state)
     assert_int_equal(rv[0], rv[1]);
 }
 
+/* These tokens have no functions of 3.2: each says so, and none is thought to be in trouble. */
+static void what_no_member_has(void **state)
+{
+    (void)state;
+    CK_FUNCTION_LIST_3_2 *f = keys_world_32();
+    CK_MECHANISM kem = {CKM_RSA_PKCS, NULL, 0};
+    CK_ATTRIBUTE templ[] = {NUMBER(CKA_CLASS, CKO_SECRET_KEY), NUMBER(CKA_KEY_TYPE, CKK_AES)};
+    const struct keys *k = &both[0];
+    CK_BYTE out[256] = {0};
+    CK_ULONG len = sizeof(out);
+    CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+    const CK_RV none = CKR_FUNCTION_NOT_SUPPORTED;
+    assert_int_equal(f->C_EncapsulateKey(ha.session, &kem, k->free, templ, 2, out, &len, &made), none);
+    assert_int_equal(f->C_EncapsulateKey(ha.session, &kem, k->free, templ, 2, NULL, &len, NULL), none);
+    assert_int_equal(f->C_DecapsulateKey(ha.session, &kem, k->free, templ, 2, out, 256, &made), none);
+    assert_int_equal(f->C_WrapKeyAuthenticated(ha.session, &key_wrap, k->kek, k->free, out, 5, out + 8, &len),
+                     none);
+    assert_int_equal(
+        f->C_UnwrapKeyAuthenticated(ha.session, &key_wrap, k->kek, out, 40, templ, 2, out, 5, &made), none);
+    assert_int_equal(made, CK_INVALID_HANDLE);
+}
+
 static void a_request_costs_no_member(void **state)
 {
     (void)state;
@@ -271,9 +293,13 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrapping),  cmocka_unit_test(unwrapping),
-        cmocka_unit_test(deriving),  cmocka_unit_test(nobodys_base),
-        cmocka_unit_test(read_only), cmocka_unit_test(a_request_costs_no_member),
+        cmocka_unit_test(wrapping),
+        cmocka_unit_test(unwrapping),
+        cmocka_unit_test(deriving),
+        cmocka_unit_test(nobodys_base),
+        cmocka_unit_test(read_only),
+        cmocka_unit_test(what_no_member_has),
+        cmocka_unit_test(a_request_costs_no_member),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -73,6 +73,19 @@ static void start_ha(bool login)
     start(&ha, 1, login);
 }
 
+CK_FUNCTION_LIST_3_2 *keys_world_32(void)
+{
+    char path[1024];
+    snprintf(path, sizeof(path), "%s/p11ha.so", getenv("P11HA_BUILD"));
+    void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    CK_C_GetInterface get = NULL;
+    *(void **)&get = dlsym(so, "C_GetInterface");
+    CK_INTERFACE *interface = NULL;
+    CK_VERSION version = {3, 2};
+    NEED(get(NULL, &version, &interface, 0));
+    return interface->pFunctionList;
+}
+
 void keys_world_up(const char *options, const char *more)
 {
     char path[1024];
@@ -82,10 +95,12 @@ void keys_world_up(const char *options, const char *more)
         snprintf(path, sizeof(path), "sed -i '/^sync = /a %s' %s/p11ha.conf", more, dir);
         assert_int_equal(system(path), 0);
     }
-    snprintf(path, sizeof(path), "%s/hsm-1/softhsm2.conf", dir);
-    setenv("SOFTHSM2_CONF", path, 1);
-    bare.f = load(SOFTHSM);
-    start(&bare, 0, true);
+    if (!strstr(options, "--vendor nss")) {
+        snprintf(path, sizeof(path), "%s/hsm-1/softhsm2.conf", dir);
+        setenv("SOFTHSM2_CONF", path, 1);
+        bare.f = load(SOFTHSM);
+        start(&bare, 0, true);
+    }
     start_ha(true);
 }
 

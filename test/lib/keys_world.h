@@ -38,7 +38,8 @@ struct side {
 };
 extern struct side ha, bare;
 
-/* `options` for `rig up`; `more`: what is added to the group's section of the configuration, or NULL. */
+/* `options` for `rig up`; `more`: what is added to the group's section of the configuration, or NULL. With
+ * "--vendor nss" there is no bare token. */
 void keys_world_up(const char *options, const char *more);
 /* Two NSS softokn tokens instead, and no bare one. `crypto`: those without a store, in an external group,
  * where nobody logs in. */
@@ -51,6 +52,8 @@ void keys_world_only(unsigned member);
 unsigned long keys_world_count(unsigned member, const char *function);
 bool keys_world_logged(const char *text);
 CK_SESSION_HANDLE keys_world_session(const struct side *side);
+/* p11ha's functions of 3.2. */
+CK_FUNCTION_LIST_3_2 *keys_world_32(void);
 
 /* An AES-256 key that may do all. `label` is at least four bytes long. */
 CK_OBJECT_HANDLE keys_world_aes(const struct side *side, const char *label, bool token, bool extractable);

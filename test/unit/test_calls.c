@@ -80,26 +80,12 @@ static void what_may_be_repeated(void **state)
     }
 }
 
-static void what_is_served(void **state)
-{
-    (void)state;
-    static const enum call_id refused[] = {CALL_EncapsulateKey, CALL_DecapsulateKey,
-                                           CALL_WrapKeyAuthenticated, CALL_UnwrapKeyAuthenticated};
-    size_t unserved = 0;
-    for (int i = 0; i < CALL_COUNT; i++)
-        unserved += call_info((enum call_id)i)->status == STATUS_UNSERVED;
-    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
-        assert_int_equal(call_info(refused[i])->status, STATUS_UNSERVED);
-    assert_int_equal(unserved, ARRAY_LEN(refused));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_places),
         cmocka_unit_test(versions_rise),
         cmocka_unit_test(what_may_be_repeated),
-        cmocka_unit_test(what_is_served),
     };
     return cmocka_run_group_tests_name("calls", tests, NULL, NULL);
 }
