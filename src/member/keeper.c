@@ -160,16 +160,20 @@ CK_RV keeper_start(struct member *member)
     if (!keeper)
         return CKR_HOST_MEMORY;
     keeper->jobs_end = &keeper->jobs;
+    /* Members that have started already may wake it. */
+    lock_take(&member->lock);
     member->keeper = keeper;
+    lock_drop(&member->lock);
     char name[16];
     snprintf(name, sizeof(name), "%.11s/kpr", member->config->name);
     keeper->thread = thread_start(name, -1, keeper_main, member);
-    if (!keeper->thread) {
-        member->keeper = NULL;
-        mem_free(keeper);
-        return CKR_HOST_MEMORY;
-    }
-    return CKR_OK;
+    if (keeper->thread)
+        return CKR_OK;
+    lock_take(&member->lock);
+    member->keeper = NULL;
+    lock_drop(&member->lock);
+    mem_free(keeper);
+    return CKR_HOST_MEMORY;
 }
 
 bool keeper_stop(struct member *member, uint64_t deadline)
