@@ -154,7 +154,7 @@ $member never had the fault"
     done
     fault_on "$members" ok
     for member in $members; do
-        fault_serves "$member" "${FAULT_RETURN:-30}" || trouble+="
+        fault_serves "$member" "${FAULT_RETURN:-60}" || trouble+="
 $member does not serve again"
     done
     fault_now
