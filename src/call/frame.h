@@ -128,6 +128,7 @@ struct frame {
 
 /* Bytes of arena that each part needs. */
 size_t frame_room(size_t len);
+/* One that cannot be copied has more room than frame_new gives. */
 size_t frame_room_mech(const CK_MECHANISM *mech);
 /* CKR_MECHANISM_PARAM_INVALID for a parameter that cannot be copied: ask before anything else is done with an
  * application's mechanism. */
@@ -164,11 +165,11 @@ void frame_set_attrs(struct frame *frame, unsigned which, const struct attrs *at
  * than are kept track of.
  */
 MUST_USE struct frame *frame_clone(const struct frame *frame, size_t out_room);
-/* Where the mechanism's parameter has outputs or handles of its own (mechs.h), false: flat, nothing to
- * translate. */
-bool frame_mech_has(const CK_MECHANISM *mech, enum param_field_kind kind);
-/* Does the member write handles into the parameter, at whatever depth? */
+/* Can there be handles inside the parameter, at whatever depth? */
+bool frame_mech_handles(const CK_MECHANISM *mech);
+/* Does the member write handles into it; are some of them asked for on the token? */
 bool frame_mech_makes(const CK_MECHANISM *mech);
+bool frame_mech_makes_token(const CK_MECHANISM *mech);
 
 /*
  * The handles inside the parameter, which < frame->inners: as the application gave them, until a member's

@@ -5,6 +5,7 @@
 
 /* No parameter is longer; what claims to be is garbage that must not be read. */
 #define LENGTH_MAX (SIZE_MAX / 16)
+#define ITEMS_MAX  256
 
 struct gcm_params_old {
     CK_BYTE_PTR pIv;
@@ -61,6 +62,13 @@ struct nss_mac {
     {                                                                              \
         .kind = PARAM_STRUCT, .offset = offsetof(type, name), .inner = &shape_##id \
     }
+#define ARRAY(type, name, n, id)                                                              \
+    {                                                                                         \
+        .kind = PARAM_ARRAY, .offset = offsetof(type, name), .len_offset = offsetof(type, n), \
+        .inner = &shape_##id                                                                  \
+    }
+#define TEMPLATE(type, name, n)             FIELD(TEMPLATE, COUNT, type, name, offsetof(type, n), 0)
+#define HANDLE_AT_IS(type, name, at, value) FIELD(HANDLE_AT, IF_IS, type, name, offsetof(type, at), value)
 #define RANDOMS(type)                                                      \
     POINTER(type, RandomInfo.pClientRandom, RandomInfo.ulClientRandomLen), \
         POINTER(type, RandomInfo.pServerRandom, RandomInfo.ulServerRandomLen)
@@ -214,6 +222,21 @@ bool mech_field_len(const struct param_field *field, const void *param, const vo
         return false;
     *ret_len = len;
     return true;
+}
+
+bool mech_field_count(const struct param_field *field, const void *param, size_t *ret)
+{
+    *ret = 0;
+    if (!pointer_at(param, field->offset))
+        return true;
+    *ret = field->kind == PARAM_STRUCT ? 1 : ulong_at(param, field->len_offset);
+    return *ret <= ITEMS_MAX;
+}
+
+bool mech_field_points(const struct param_field *field)
+{
+    return field->kind != PARAM_HANDLE && field->kind != PARAM_HANDLE_OUT && field->kind != PARAM_HANDLE_AT &&
+           field->kind != PARAM_OPAQUE;
 }
 
 bool mech_field_writes(const struct param_field *field)

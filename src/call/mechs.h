@@ -51,8 +51,11 @@ enum param_field_kind {
     PARAM_OUT_FIXED,  /* as PARAM_FIXED, read and written by the member */
     PARAM_HANDLE,     /* at `offset` a handle, virtual here, the member's there */
     PARAM_HANDLE_OUT, /* the same, written by the member */
+    PARAM_HANDLE_AT,  /* at `offset` a pointer to a handle; behind the PARAM_POINTER of the same bytes */
     PARAM_MECHANISM,  /* at `offset` a CK_MECHANISM_PTR with parameters of its own */
     PARAM_STRUCT,     /* at `offset` a pointer to one structure of shape `inner` */
+    PARAM_ARRAY,      /* the same, as many as the CK_ULONG at `len_offset` tells */
+    PARAM_TEMPLATE,   /* at `offset` a pointer to as many attributes */
     PARAM_OPAQUE      /* no table can tell its pointers: cannot be copied, must be refused */
 };
 /* Where a pointer's length stands. Any pointer may be NULL. */
@@ -114,6 +117,10 @@ bool mech_message_counts(CK_MECHANISM_TYPE type, const void *param, size_t len);
  */
 MUST_USE bool mech_field_len(const struct param_field *field, const void *param, const void *outer,
                              size_t *ret_len);
+/* How many structures or attributes the pointer of `field` leads to; 0 for NULL. False: not so many. */
+MUST_USE bool mech_field_count(const struct param_field *field, const void *param, size_t *ret);
+/* Is there a pointer at its offset, of which the field is the owner? */
+bool mech_field_points(const struct param_field *field);
 /* Does a member write there? */
 bool mech_field_writes(const struct param_field *field);
 /* Does the handle of a PARAM_HANDLE count, by the field's condition? */

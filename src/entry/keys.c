@@ -5,6 +5,8 @@ static CK_RV may_generate(const struct session *session, const CK_MECHANISM *mec
                           CK_ULONG count, bool private)
 {
     CK_RV rv = store_may_generate(session->token->store, mech->mechanism);
+    if (rv == CKR_OK)
+        rv = frame_check_mech(mech);
     return rv == CKR_OK ? session_may_write(session, template_bool(templ, count, CKA_TOKEN, false),
                                             template_bool(templ, count, CKA_PRIVATE, private))
                         : rv;

@@ -18,7 +18,7 @@ CK_RV keying_inner(const CK_MECHANISM *mech, CK_OBJECT_HANDLE ret[FRAME_INNER], 
 {
     *ret_count = 0;
     CK_RV rv = frame_check_mech(mech);
-    if (rv != CKR_OK || !frame_mech_has(mech, PARAM_HANDLE))
+    if (rv != CKR_OK || !frame_mech_handles(mech))
         return rv;
     AUTO(frame_unref) struct frame *frame = frame_new(VERB_DERIVE, frame_room_mech(mech), 0);
     if (!frame)
@@ -332,9 +332,12 @@ CK_RV keying_make(struct keying *keying, CK_OBJECT_HANDLE *ret)
 {
     bool token = template_bool(keying->templ, keying->count, CKA_TOKEN,
                                keying->verb == VERB_COPY && keying->key[0]->token);
+    bool many = keying->mech && frame_mech_makes(keying->mech);
     /* What the call writes into its parameter are session objects: half of its keys cannot be kept. */
-    if (token && keying->mech && frame_mech_makes(keying->mech))
+    if (many && (token || frame_mech_makes_token(keying->mech)))
         return CKR_TEMPLATE_INCONSISTENT;
+    if (many && keying->verb == VERB_ENCAPSULATE)
+        return CKR_MECHANISM_PARAM_INVALID;
     if (keying->verb == VERB_ENCAPSULATE && out_room(keying) == 0)
         return ask_length(keying);
     /* Another encapsulation gives another key: its session objects are kept like generated ones. */
@@ -342,8 +345,7 @@ CK_RV keying_make(struct keying *keying, CK_OBJECT_HANDLE *ret)
         return keying->managed ? make_by_protocol(keying, token, ret) : make_in_external(keying, token, ret);
     /* A chain that is too long to be made again starts anew with a key that can be wrapped. */
     if (keying->managed && keying->group->config->session_keys == SESSION_KEYS_RECOVERABLE &&
-        keying->verb != VERB_COPY && recipe_depth(keying->key) > RECIPE_DEPTH &&
-        !frame_mech_makes(keying->mech))
+        keying->verb != VERB_COPY && recipe_depth(keying->key) > RECIPE_DEPTH && !many)
         return make_by_protocol(keying, false, ret);
     return make_session_object(keying, ret);
 }

@@ -50,36 +50,13 @@ void operation_end(struct operation *op)
     mem_free(TAKE(op->found));
 }
 
-/* Every pointer inside can be told and followed. `outer`: the structure that points to this one. */
-static bool param_is_sound(const struct param_shape *shape, const void *param, const void *outer)
-{
-    for (size_t i = 0; i < shape->fields; i++) {
-        const struct param_field *field = &shape->field[i];
-        const void *inner = NULL;
-        size_t len;
-        if (field->kind == PARAM_OPAQUE)
-            return false;
-        if (field->kind == PARAM_HANDLE || field->kind == PARAM_HANDLE_OUT)
-            continue;
-        memcpy(&inner, (const uint8_t *)param + field->offset, sizeof(inner));
-        if (!inner)
-            continue;
-        if (field->kind == PARAM_STRUCT) {
-            if (!param_is_sound(field->inner, inner, param))
-                return false;
-        } else if (field->kind != PARAM_MECHANISM && !mech_field_len(field, param, outer, &len)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 CK_RV operation_set_mech(struct operation *op, const CK_MECHANISM *mech)
 {
     const struct mech_info *info = mech_lookup(mech->mechanism);
     const struct param_shape *shape = mech->pParameter ? mech_shape(info, mech->ulParameterLen) : NULL;
-    if (shape && !param_is_sound(shape, mech->pParameter, NULL))
-        return CKR_MECHANISM_PARAM_INVALID;
+    CK_RV rv = frame_check_mech(mech);
+    if (rv != CKR_OK)
+        return rv;
     op->stateful = info && (info->flags & MECH_STATEFUL);
     op->mech = *mech;
     if (mech->pParameter && mech->ulParameterLen <= sizeof(op->param) && !shape) {

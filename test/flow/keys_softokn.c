@@ -1,6 +1,9 @@
 /* Keys wrapped, unwrapped and derived in a group of another vendor's tokens: NSS softokn. */
 #include "test/lib/keys_world.h"
 
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -123,6 +126,82 @@ static void a_key_as_salt(void **state)
     }
 }
 
+/* SP800-108 in counter mode: `text`, and the counter as 32 bits before it. */
+static CK_RV try_counter(CK_OBJECT_HANDLE base, char *text, CK_DERIVED_KEY *more, CK_ULONG count, bool token,
+                         CK_OBJECT_HANDLE *ret)
+{
+    CK_SP800_108_COUNTER_FORMAT counter = {CK_FALSE, 32};
+    CK_PRF_DATA_PARAM data[] = {{CK_SP800_108_ITERATION_VARIABLE, &counter, sizeof(counter)},
+                                {CK_SP800_108_BYTE_ARRAY, text, strlen(text)}};
+    CK_SP800_108_KDF_PARAMS kdf = {CKM_SHA256_HMAC, COUNT(data), data, count, more};
+    CK_MECHANISM mech = {CKM_SP800_108_COUNTER_KDF, &kdf, sizeof(kdf)};
+    CK_ATTRIBUTE templ[] = {NUMBER(CKA_CLASS, CKO_SECRET_KEY), NUMBER(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+                            NUMBER(CKA_VALUE_LEN, 48),         TRUTH(CKA_SIGN, CK_TRUE),
+                            TRUTH(CKA_SENSITIVE, CK_FALSE),    TRUTH(CKA_EXTRACTABLE, CK_TRUE),
+                            TRUTH(CKA_TOKEN, (CK_BBOOL)token), TRUTH(CKA_PRIVATE, CK_TRUE)};
+    return ha.f->C_DeriveKey(ha.session, &mech, base, templ, COUNT(templ), ret);
+}
+
+/* By OpenSSL: the text is label and context at once, without the zero and the length between and behind them.
+ */
+static void counter_by_openssl(CK_BYTE *key, size_t key_len, char *text, CK_BYTE *out, size_t out_len)
+{
+    int no = 0;
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "KBKDF", NULL);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MAC, "HMAC", 0),
+                           OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA256", 0),
+                           OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key, key_len),
+                           OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, text, strlen(text)),
+                           OSSL_PARAM_construct_int(OSSL_KDF_PARAM_KBKDF_USE_L, &no),
+                           OSSL_PARAM_construct_int(OSSL_KDF_PARAM_KBKDF_USE_SEPARATOR, &no),
+                           OSSL_PARAM_construct_end()};
+    assert_int_equal(EVP_KDF_derive(ctx, out, out_len, params), 1);
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+}
+
+/* Several keys at once, each the same on every member, and what OpenSSL says they are. */
+static void several_keys_of_one(void **state)
+{
+    (void)state;
+    CK_BYTE secret[32] = "known to both", expected[48], value[64], first[3][32], now[32];
+    CK_OBJECT_HANDLE base, made[3], none;
+    CK_ATTRIBUTE known[] = {NUMBER(CKA_CLASS, CKO_SECRET_KEY), NUMBER(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+                            BYTES(CKA_VALUE, secret, sizeof(secret)), TRUTH(CKA_DERIVE, CK_TRUE),
+                            TRUTH(CKA_PRIVATE, CK_TRUE)};
+    char text[] = "terminal 4711";
+    CK_ATTRIBUTE templ[] = {NUMBER(CKA_CLASS, CKO_SECRET_KEY), NUMBER(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+                            NUMBER(CKA_VALUE_LEN, 32),         TRUTH(CKA_SIGN, CK_TRUE),
+                            TRUTH(CKA_SENSITIVE, CK_FALSE),    TRUTH(CKA_EXTRACTABLE, CK_TRUE),
+                            TRUTH(CKA_PRIVATE, CK_TRUE),       TRUTH(CKA_TOKEN, CK_FALSE)};
+    CK_DERIVED_KEY more = {templ, COUNT(templ), &made[1]};
+    NEED(ha.f->C_CreateObject(ha.session, known, COUNT(known), &base));
+    NEED(try_counter(base, text, &more, 1, false, &made[0]));
+    NEED(try_counter(base, text, NULL, 0, true, &made[2]));
+    counter_by_openssl(secret, sizeof(secret), text, expected, sizeof(expected));
+    assert_int_equal(export_secret(made[0], value, sizeof(value)), 48);
+    assert_memory_equal(value, expected, 48);
+    assert_int_equal(export_secret(made[1], value, sizeof(value)), 32);
+    for (int i = 0; i < 3; i++)
+        mac(made[i], first[i]);
+    assert_memory_equal(first[0], first[2], 32);
+    assert_memory_not_equal(first[0], first[1], 32);
+    for (unsigned gone = 1; gone <= 2; gone++) {
+        keys_world_fault(gone, "gone");
+        for (int i = 0; i < 3; i++) {
+            mac(made[i], now);
+            assert_memory_equal(now, first[i], 32);
+        }
+        keys_world_fault(gone, "ok");
+    }
+    /* What a parameter makes cannot be kept by the protocol. */
+    templ[COUNT(templ) - 1] = (CK_ATTRIBUTE)TRUTH(CKA_TOKEN, CK_TRUE);
+    assert_int_equal(try_counter(base, text, &more, 1, false, &none), CKR_TEMPLATE_INCONSISTENT);
+    templ[COUNT(templ) - 1] = (CK_ATTRIBUTE)TRUTH(CKA_TOKEN, CK_FALSE);
+    assert_int_equal(try_counter(base, text, &more, 1, true, &none), CKR_TEMPLATE_INCONSISTENT);
+}
+
 /* softokn makes nothing extractable of a key that is not: it could not be wrapped for the others. */
 static void what_cannot_be_replicated(void **state)
 {
@@ -174,6 +253,7 @@ static void what_members_refuse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(wrapped_and_back), cmocka_unit_test(a_key_as_salt),
+                                       cmocka_unit_test(several_keys_of_one),
                                        cmocka_unit_test(what_cannot_be_replicated),
                                        cmocka_unit_test(what_members_refuse)};
     return cmocka_run_group_tests(tests, begin, end);

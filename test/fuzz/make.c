@@ -1,5 +1,7 @@
 #include "test/fuzz/make.h"
 
+#include <string.h>
+
 #include "call/attrs.h"
 #include "call/mechs.h"
 
@@ -90,12 +92,36 @@ static void make_length(struct bytes *in, const struct param_field *field, uint8
 
 static uint8_t *make_struct(struct bytes *in, int depth, const struct param_shape *shape, uint8_t *outer);
 
+static uint8_t *make_array(struct bytes *in, int depth, const struct param_field *field, uint8_t *param)
+{
+    size_t size = field->inner->size;
+    CK_ULONG want = bytes_one(in) % 4, count = 0;
+    uint8_t *array = bytes_room(in, want * size), *item;
+    for (; array && count < want && (item = make_struct(in, depth, field->inner, param)); count++)
+        memcpy(array + count * size, item, size);
+    put_ulong(param + field->len_offset, bytes_one(in) == 255 ? ~(CK_ULONG)0 : count);
+    return array;
+}
+
+static CK_ATTRIBUTE *make_attributes(struct bytes *in, int depth, const struct param_field *field,
+                                     uint8_t *param)
+{
+    CK_ULONG count = 0;
+    CK_ATTRIBUTE *templ = template_at(in, depth, &count);
+    put_ulong(param + field->len_offset, count);
+    return templ;
+}
+
 static void *make_pointed(struct bytes *in, int depth, const struct param_field *field, uint8_t *param,
                           uint8_t *outer)
 {
     size_t len = 0;
     if (field->kind == PARAM_STRUCT)
         return make_struct(in, depth + 1, field->inner, param);
+    if (field->kind == PARAM_ARRAY)
+        return make_array(in, depth + 1, field, param);
+    if (field->kind == PARAM_TEMPLATE)
+        return make_attributes(in, depth + 1, field, param);
     if (field->kind == PARAM_MECHANISM) {
         CK_MECHANISM *mech = bytes_room(in, sizeof(*mech));
         return mech && make_into(in, depth + 1, mech) ? mech : NULL;
@@ -118,11 +144,6 @@ static void *make_pointed(struct bytes *in, int depth, const struct param_field 
                                                                     : bytes_room(in, 0);
 }
 
-static bool is_pointer(const struct param_field *field)
-{
-    return field->kind != PARAM_HANDLE && field->kind != PARAM_HANDLE_OUT && field->kind != PARAM_OPAQUE;
-}
-
 static uint8_t *make_struct(struct bytes *in, int depth, const struct param_shape *shape, uint8_t *outer)
 {
     uint8_t *param = bytes_block(in, shape->size);
@@ -130,7 +151,7 @@ static uint8_t *make_struct(struct bytes *in, int depth, const struct param_shap
         return NULL;
     for (size_t i = 0; i < shape->fields; i++) {
         const struct param_field *field = &shape->field[i];
-        if (!is_pointer(field))
+        if (!mech_field_points(field))
             continue;
         if (field->kind == PARAM_POINTER || field->kind == PARAM_OUT)
             make_length(in, field, param, outer);
@@ -139,9 +160,17 @@ static uint8_t *make_struct(struct bytes *in, int depth, const struct param_shap
     for (size_t i = 0; i < shape->fields; i++) {
         const struct param_field *field = &shape->field[i];
         void *pointed = NULL;
-        if (is_pointer(field) && bytes_one(in) % 8 != 0) {
+        if (mech_field_points(field) && bytes_one(in) % 8 != 0) {
             pointed = make_pointed(in, depth, field, param, outer);
             put_pointer(param + field->offset, pointed);
+        }
+        /* What is pointed to is a handle. */
+        CK_OBJECT_HANDLE *handle = field->kind == PARAM_HANDLE_AT ? bytes_room(in, sizeof(*handle)) : NULL;
+        if (handle && bytes_one(in) % 2 == 0) {
+            *handle = bytes_one(in);
+            put_pointer(param + field->offset, handle);
+            put_ulong(param + field[-1].len_offset, sizeof(*handle));
+            put_ulong(param + field->len_offset, field->unit);
         }
     }
     return param;

@@ -157,12 +157,130 @@ static void flat_parameters(void **state)
     assert_false(frame_mech_makes(&mech));
 }
 
+static void what_a_parameter_has(void **state)
+{
+    (void)state;
+    CK_HKDF_PARAMS hkdf = {0};
+    CK_MECHANISM mech = {CKM_HKDF_DERIVE, &hkdf, sizeof(hkdf)};
+    assert_true(frame_mech_handles(&mech));
+    mech.ulParameterLen = 3; /* not that structure: flat */
+    assert_false(frame_mech_handles(&mech));
+    mech.pParameter = NULL;
+    assert_false(frame_mech_handles(&mech));
+    CK_OBJECT_HANDLE made = 0;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE on_token = {CKA_TOKEN, &yes, sizeof(yes)};
+    CK_DERIVED_KEY more[2] = {{NULL, 0, &made}, {&on_token, 1, &made}};
+    CK_SP800_108_KDF_PARAMS kdf = {.ulAdditionalDerivedKeys = 0, .pAdditionalDerivedKeys = more};
+    mech = (CK_MECHANISM){CKM_SP800_108_COUNTER_KDF, &kdf, sizeof(kdf)};
+    assert_true(frame_mech_handles(&mech));
+    for (CK_ULONG n = 0; n <= 2; n++) {
+        kdf.ulAdditionalDerivedKeys = n;
+        assert_int_equal(frame_mech_makes(&mech), n > 0);
+        assert_int_equal(frame_mech_makes_token(&mech), n > 1);
+    }
+}
+
+static void refused_parameters(void **state)
+{
+    (void)state;
+    CK_BYTE byte = 0;
+    CK_RSA_PKCS_OAEP_PARAMS oaep = {.pSourceData = &byte, .ulSourceDataLen = (256u << 20) + 1};
+    CK_MECHANISM mech = {CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep)};
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+    assert_null(frame_new(VERB_CRYPT, frame_room_mech(&mech), 0));
+    oaep.ulSourceDataLen = CK_UNAVAILABLE_INFORMATION;
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+    oaep.pSourceData = NULL; /* then the length does not matter */
+    assert_int_equal(frame_check_mech(&mech), CKR_OK);
+    oaep.pSourceData = &byte;
+    oaep.ulSourceDataLen = 1;
+    assert_int_equal(frame_check_mech(&mech), CKR_OK);
+    /* Flat and too long; too long and not known. */
+    mech = (CK_MECHANISM){CKM_AES_CBC, &byte, (256u << 20) + 1};
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+    mech.mechanism = CKM_VENDOR_DEFINED + 0x1234;
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+    mech.pParameter = NULL;
+    assert_int_equal(frame_check_mech(&mech), CKR_OK);
+    /* No table can tell its pointers. */
+    uint8_t opaque[200] = {0};
+    mech = (CK_MECHANISM){CKM_X3DH_RESPOND, opaque, sizeof(opaque)};
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+    /* A pointer without the counter that tells its length. */
+    CK_TLS_PRF_PARAMS prf = {.pOutput = &byte, .pulOutputLen = NULL};
+    mech = (CK_MECHANISM){CKM_TLS_PRF, &prf, sizeof(prf)};
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+}
+
+/* Handles behind pointers in an array, and keys that are written into another one. */
+static void arrays(void **state)
+{
+    (void)state;
+    CK_OBJECT_HANDLE base = 17, made[2] = {1, 2};
+    CK_BYTE text[] = "seventeen";
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE templ = {CKA_SIGN, &yes, sizeof(yes)};
+    CK_PRF_DATA_PARAM data[] = {{CK_SP800_108_BYTE_ARRAY, text, 8},
+                                {CK_SP800_108_KEY_HANDLE, &base, sizeof(base)}};
+    CK_DERIVED_KEY more[] = {{&templ, 1, &made[0]}, {NULL, 0, NULL}, {&templ, 1, &made[1]}};
+    CK_BYTE iv[4] = {1, 2, 3, 4};
+    CK_SP800_108_FEEDBACK_KDF_PARAMS kdf = {.ulNumberOfDataParams = 2,
+                                            .pDataParams = data,
+                                            .ulIVLen = 4,
+                                            .pIV = iv,
+                                            .ulAdditionalDerivedKeys = 3,
+                                            .pAdditionalDerivedKeys = more};
+    CK_MECHANISM mech = {CKM_SP800_108_FEEDBACK_KDF, &kdf, sizeof(kdf)};
+    struct frame *first = frame_with(&mech), *frame = frame_clone(first, 0);
+    assert_non_null(frame);
+    frame_unref(first);
+    assert_true(frame->writes);
+    assert_int_equal(frame->inners, 1);
+    assert_int_equal(frame->mades, 2);
+    frame_set_inner(frame, 0, 99);
+    const CK_SP800_108_FEEDBACK_KDF_PARAMS *there = frame->mech.pParameter;
+    assert_memory_equal(there->pDataParams[0].pValue, text, 8);
+    assert_int_equal(*(CK_OBJECT_HANDLE *)there->pDataParams[1].pValue, 99);
+    assert_int_equal(base, 17);
+    assert_memory_equal(there->pIV, iv, 4);
+    assert_int_equal(there->pAdditionalDerivedKeys[0].pTemplate->type, CKA_SIGN);
+    assert_null(there->pAdditionalDerivedKeys[1].phKey);
+    *there->pAdditionalDerivedKeys[0].phKey = 1000;
+    *there->pAdditionalDerivedKeys[2].phKey = 2000;
+    assert_int_equal(frame_made_inside(frame, 0), 1000);
+    assert_int_equal(frame_made_inside(frame, 1), 2000);
+    frame_give_back(frame, &mech, (const CK_OBJECT_HANDLE[]){71, 72});
+    assert_int_equal(made[0], 71);
+    assert_int_equal(made[1], 72);
+    frame_unref(frame);
+}
+
+static void lengths_that_cannot_be(void **state)
+{
+    (void)state;
+    uint8_t key[sizeof(CK_OBJECT_HANDLE)] = {0};
+    /* A handle that is as long as no handle; an array that is too long to be one. */
+    CK_PRF_DATA_PARAM data = {CK_SP800_108_KEY_HANDLE, key, sizeof(CK_OBJECT_HANDLE)};
+    CK_SP800_108_KDF_PARAMS kdf = {.ulNumberOfDataParams = 1, .pDataParams = &data};
+    CK_MECHANISM mech = {CKM_SP800_108_COUNTER_KDF, &kdf, sizeof(kdf)};
+    assert_int_equal(frame_check_mech(&mech), CKR_OK);
+    data.ulValueLen--;
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+    data.type = CK_SP800_108_BYTE_ARRAY;
+    assert_int_equal(frame_check_mech(&mech), CKR_OK);
+    kdf.ulNumberOfDataParams = CK_UNAVAILABLE_INFORMATION;
+    assert_int_equal(frame_check_mech(&mech), CKR_MECHANISM_PARAM_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handle_alone),         cmocka_unit_test(a_handle_that_does_not_count),
         cmocka_unit_test(several_handles),        cmocka_unit_test(what_comes_back),
         cmocka_unit_test(a_length_and_its_bytes), cmocka_unit_test(flat_parameters),
+        cmocka_unit_test(refused_parameters),     cmocka_unit_test(arrays),
+        cmocka_unit_test(lengths_that_cannot_be), cmocka_unit_test(what_a_parameter_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
