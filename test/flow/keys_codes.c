@@ -253,6 +253,44 @@ static void what_no_member_has(void **state)
     assert_int_equal(made, CK_INVALID_HANDLE);
 }
 
+/* Lengths that nothing of the application can have: told, and nothing is read. */
+static void what_cannot_be_copied(void **state)
+{
+    (void)state;
+    CK_BYTE byte = 0, iv[12] = {0};
+    CK_ULONG lengths[] = {(256ul << 20) + 1, CK_UNAVAILABLE_INFORMATION - 7, CK_UNAVAILABLE_INFORMATION};
+    CK_ATTRIBUTE templ[] = {NUMBER(CKA_VALUE_LEN, 32)};
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        CK_GCM_PARAMS params = {iv, 12, 96, &byte, lengths[i], 128};
+        CK_MECHANISM gcm = {CKM_AES_GCM, &params, sizeof(params)}, gen = {CKM_AES_KEY_GEN, &byte, lengths[i]};
+        CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
+        assert_int_equal(ha.f->C_EncryptInit(ha.session, &gcm, both[0].free), CKR_MECHANISM_PARAM_INVALID);
+        assert_int_equal(ha.f->C_GenerateKey(ha.session, &gen, templ, 1, &made), CKR_MECHANISM_PARAM_INVALID);
+    }
+}
+
+/* More additional data than fit into anything but memory. */
+static void a_long_parameter(void **state)
+{
+    (void)state;
+    CK_ULONG aad_len = 17ul << 20;
+    CK_BYTE iv[12] = {0}, out[2][64], *aad = test_malloc(aad_len);
+    memset(aad, 7, aad_len);
+    for (int i = 0; i < 2; i++) {
+        const struct keys *k = &both[i];
+        CK_GCM_PARAMS params = {iv, 12, 96, aad, aad_len, 128};
+        CK_MECHANISM gcm = {CKM_AES_GCM, &params, sizeof(params)};
+        CK_ULONG len = sizeof(out[i]);
+        NEED(k->side->f->C_EncryptInit(k->side->session, &gcm, k->free));
+        NEED(k->side->f->C_Encrypt(k->side->session, iv, 12, out[i], &len));
+        assert_int_equal(len, 28);
+        NEED(k->side->f->C_DecryptInit(k->side->session, &gcm, k->free));
+        NEED(k->side->f->C_Decrypt(k->side->session, out[i], len, out[i] + 32, &len));
+        assert_memory_equal(out[i] + 32, iv, 12);
+    }
+    test_free(aad);
+}
+
 static void a_request_costs_no_member(void **state)
 {
     (void)state;
@@ -299,6 +337,8 @@ int main(void)
         cmocka_unit_test(nobodys_base),
         cmocka_unit_test(read_only),
         cmocka_unit_test(what_no_member_has),
+        cmocka_unit_test(what_cannot_be_copied),
+        cmocka_unit_test(a_long_parameter),
         cmocka_unit_test(a_request_costs_no_member),
     };
     return cmocka_run_group_tests(tests, begin, end);
