@@ -134,8 +134,7 @@ static void end_message(struct operation *op, bool clean)
 
 static CK_RV deliver_next(struct operation *op, const struct op_io *io)
 {
-    const struct frame *frame = op->result.frame;
-    AUTO(frame_unref) struct frame *held = frame_ref((struct frame *)(uintptr_t)frame);
+    AUTO(frame_unref) struct frame *held = frame_ref(op->result.frame);
     CK_RV rv = io->out_len ? operation_deliver(op, io) : CKR_OK;
     if (rv != CKR_OK)
         return rv;
