@@ -1,22 +1,9 @@
 /* Message-based encryption, decryption, signatures and verification. */
 #include "session/message.h"
 
-#include "entry/enter.h"
-#include "session/crypt.h"
+#include "entry/crypt.h"
 
 typedef CK_RV (*message_fn)(struct session *session, enum op_kind kind, const struct op_io *io);
-
-static CK_RV init(enum call_id call, CK_SESSION_HANDLE session, enum op_kind kind, const CK_MECHANISM *mech,
-                  CK_OBJECT_HANDLE key)
-{
-    struct entry entry;
-    CK_RV rv = entry_take(&entry, call, session);
-    if (mech)
-        entry.trace.mech = mech->mechanism;
-    if (rv == CKR_OK)
-        rv = crypt_init(entry.session, kind, mech, key);
-    return entry_end(&entry, rv);
-}
 
 static CK_RV step(enum call_id call, CK_SESSION_HANDLE session, message_fn function, enum op_kind kind,
                   const struct op_io *io)
@@ -44,7 +31,7 @@ static CK_RV final(enum call_id call, CK_SESSION_HANDLE session, enum op_kind ki
     CK_RV entry_C_Message##name##Init(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mech, \
                                       CK_OBJECT_HANDLE key)                             \
     {                                                                                   \
-        return init(CALL_Message##name##Init, session, kind, mech, key);                \
+        return crypt_enter_init(CALL_Message##name##Init, session, kind, mech, key);    \
     }                                                                                   \
     CK_RV entry_C_Message##name##Final(CK_SESSION_HANDLE session)                       \
     {                                                                                   \
