@@ -25,18 +25,6 @@ static CK_RV find_key(struct store *store, const struct store_keying *call, CK_O
     return is_key(*ret) ? CKR_OK : invalid;
 }
 
-/* By any member; or none has been seen yet. */
-static bool is_offered(const struct group *group, CK_MECHANISM_TYPE type)
-{
-    bool any = false;
-    for (unsigned i = 0; i < group->count; i++) {
-        if (member_mechanism(group->member[i], type))
-            return true;
-        any = any || atomic_load(&group->member[i]->mechanisms);
-    }
-    return !any;
-}
-
 /* What a handle that is none of a key is called. */
 static CK_RV invalid_with(enum verb verb)
 {
@@ -67,7 +55,7 @@ static CK_RV begin(struct store *store, const struct store_keying *call, struct 
                            .session = call->session};
     CK_OBJECT_HANDLE inner[FRAME_INNER];
     unsigned inners = 0;
-    if (!is_offered(store_group(store), call->mech->mechanism))
+    if (!group_offers(store_group(store), call->mech->mechanism, 0))
         return CKR_MECHANISM_INVALID;
     CK_RV rv = keying_inner(call->mech, inner, &inners);
     if (rv == CKR_OK)

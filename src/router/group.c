@@ -160,6 +160,18 @@ bool group_present(const struct group *group)
     return false;
 }
 
+bool group_offers(const struct group *group, CK_MECHANISM_TYPE type, CK_FLAGS flags)
+{
+    bool known = false;
+    for (unsigned i = 0; i < group->count; i++) {
+        const CK_MECHANISM_INFO *info = member_mechanism(group->member[i], type);
+        if (info && (info->flags & flags) == flags)
+            return true;
+        known = known || atomic_load(&group->member[i]->mechanisms);
+    }
+    return !known;
+}
+
 /* The members, best first: usable ones, then what might come back; those with a PIN of their own, which says
  * little of the application's, last. */
 static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_MAX])

@@ -69,6 +69,8 @@ MUST_USE CK_RV group_login_named(struct group *group, CK_USER_TYPE user, const u
 void group_logout(struct group *group, uint64_t deadline);
 /* Some member can be used or is about to be. */
 bool group_present(const struct group *group);
+/* Some member offers the mechanism with at least these flags, or no member's list is known yet. */
+bool group_offers(const struct group *group, CK_MECHANISM_TYPE type, CK_FLAGS flags);
 
 /*
  * Of all groups of the process: counts their becoming present or absent, and group_events_wake. The wait ends

@@ -48,13 +48,14 @@ static bool splits(const struct operation *op, const struct mech_info *info)
         return false;
     /* That members offer the raw one is enough: with it ECDSA_SHA256 works where a token knows only ECDSA. */
     return digests_get(op->token->digests, info->digest) && raw_is_fit(op, info) &&
-           token_offers(op->token, info->raw) && key_allows(op, info->raw);
+           group_offers(op->token->group, info->raw, 0) && key_allows(op, info->raw);
 }
 
 static bool is_local_digest(const struct operation *op)
 {
     return op->kind == OP_DIGEST && !op->mech.pParameter &&
-           digests_get(op->token->digests, op->mech.mechanism) && token_offers(op->token, op->mech.mechanism);
+           digests_get(op->token->digests, op->mech.mechanism) &&
+           group_offers(op->token->group, op->mech.mechanism, 0);
 }
 
 CK_RV local_plan(struct operation *op)

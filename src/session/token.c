@@ -20,29 +20,6 @@ bool token_has_event(struct token *token)
     return told != turns && atomic_compare_exchange_strong(&token->turns_told, &told, turns);
 }
 
-bool token_offers(const struct token *token, CK_MECHANISM_TYPE type)
-{
-    bool known = false;
-    for (unsigned i = 0; i < token->group->count; i++) {
-        if (member_mechanism(token->group->member[i], type))
-            return true;
-        known = known || atomic_load(&token->group->member[i]->mechanisms);
-    }
-    return !known;
-}
-
-bool token_flagged(const struct token *token, CK_MECHANISM_TYPE type, CK_FLAGS flags)
-{
-    bool known = false;
-    for (unsigned i = 0; i < token->group->count; i++) {
-        const CK_MECHANISM_INFO *info = member_mechanism(token->group->member[i], type);
-        if (info && (info->flags & flags) == flags)
-            return true;
-        known = known || atomic_load(&token->group->member[i]->mechanisms);
-    }
-    return !known;
-}
-
 void token_counts(struct token *token, CK_ULONG *ret_sessions, CK_ULONG *ret_rw)
 {
     lock_take(&token->lock);

@@ -47,10 +47,6 @@ static inline bool token_user_in(const struct token *token)
 }
 /* Has it become present or absent since this was asked last? Each time is told to one caller. */
 bool token_has_event(struct token *token);
-/* Does any member offer the mechanism, or is none known to offer anything yet? */
-bool token_offers(const struct token *token, CK_MECHANISM_TYPE type);
-/* Does one that offers it also say these flags of it? True while that is not known. */
-bool token_flagged(const struct token *token, CK_MECHANISM_TYPE type, CK_FLAGS flags);
 void token_counts(struct token *token, CK_ULONG *ret_sessions, CK_ULONG *ret_rw);
 
 #endif
