@@ -116,7 +116,7 @@ static CK_FLAGS wanted_flags(const struct operation *op)
         [OP_MESSAGE_VERIFY] = CKF_MESSAGE_VERIFY,
     };
     CK_FLAGS wanted = flags[op->kind];
-    return group_offers(op->token->group, op->there.mechanism, wanted) ? wanted : 0;
+    return wanted && group_offers(op->token->group, op->there.mechanism, wanted) ? wanted : 0;
 }
 
 static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, bool once)
