@@ -397,7 +397,6 @@ void member_sign_off(struct member *member, uint64_t deadline)
     member->signed_on = 0;
     member->proved = false;
     lock_drop(&member->lock);
-    enum health_state state = member_state(member);
-    if (was && (health_usable(state) || state == HEALTH_CATCHING_UP))
+    if (was && health_alive(member_state(member)))
         (void)!logout(member, deadline);
 }

@@ -30,7 +30,7 @@ static struct health back_off(struct health health, uint64_t now, uint32_t rando
 
 static struct health fail(struct health health, CK_RV cause, uint64_t now, uint32_t random)
 {
-    bool was_alive = health_usable(health.state) || health.state == HEALTH_CATCHING_UP;
+    bool was_alive = health_alive(health.state);
     health = enter(health, HEALTH_DOWN, cause, now);
     health.failed_at = now;
     health.slow_from = 0;

@@ -62,6 +62,11 @@ static inline bool health_usable(enum health_state state)
 {
     return state == HEALTH_UP || state == HEALTH_SUSPECT;
 }
+/* Is it there: usable, or about to be? */
+static inline bool health_alive(enum health_state state)
+{
+    return health_usable(state) || state == HEALTH_CATCHING_UP;
+}
 /* How much of its weight a member that came back bears now: 0.1 growing to 1 over HEALTH_SLOW_START. */
 double health_ramp(uint64_t slow_from, uint64_t now);
 const char *health_name(enum health_state state); /* "up", "pin-mismatch", ... */

@@ -42,8 +42,7 @@ static void batch_unref(struct batch *batch)
 static CK_RV place_here(struct batch *batch, struct member *member)
 {
     struct remote remote = remote_to(member, batch->deadline);
-    enum health_state state = member_state(member);
-    if (!health_usable(state) && state != HEALTH_CATCHING_UP)
+    if (!health_alive(member_state(member)))
         return RV_NOT_HERE;
     CK_RV rv = catchup_apply(batch->managed, remote, &batch->record);
     CK_OBJECT_HANDLE handle;
@@ -75,9 +74,7 @@ static void run_job(struct member_job *job, struct member *member)
 
 static bool is_target(const struct member *member, bool live)
 {
-    enum health_state state = member_state(member);
-    bool here = health_usable(state) || state == HEALTH_CATCHING_UP;
-    return here && (!live || member->config->tier < 2);
+    return health_alive(member_state(member)) && (!live || member->config->tier < 2);
 }
 
 /* Posts to every target but those of `not`; returns to whom. */

@@ -152,11 +152,9 @@ bool group_logged_in(struct group *group)
 
 bool group_present(const struct group *group)
 {
-    for (unsigned i = 0; i < group->count; i++) {
-        enum health_state state = member_state(group->member[i]);
-        if (health_usable(state) || state == HEALTH_CATCHING_UP)
+    for (unsigned i = 0; i < group->count; i++)
+        if (health_alive(member_state(group->member[i])))
             return true;
-    }
     return false;
 }
 
@@ -180,7 +178,7 @@ static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_M
     for (int round = 0; round < 4; round++)
         for (unsigned i = 0; i < group->count; i++) {
             enum health_state state = member_state(group->member[i]);
-            bool good = health_usable(state) || state == HEALTH_CATCHING_UP;
+            bool good = health_alive(state);
             bool later = state == HEALTH_DOWN && member_epoch(group->member[i]) != 0;
             bool own_pin = group->config->member[i].pin_file;
             if (own_pin == (round >= 2) && (round % 2 == 0 ? good : later))
@@ -280,10 +278,9 @@ void group_logout(struct group *group, uint64_t deadline)
             member_sign_off(member, deadline);
             continue;
         }
-        enum health_state state = member_state(member);
         own->job.run = run_sign_off;
         own->all = all;
-        own->awaited = health_usable(state) || state == HEALTH_CATCHING_UP;
+        own->awaited = health_alive(member_state(member));
         atomic_fetch_add(&all->refs, 1);
         atomic_fetch_add(&all->left, own->awaited);
         member_post(member, &own->job);

@@ -56,9 +56,8 @@ static CK_RV apply_once(const struct change *change, struct member *member)
 
 static bool is_there(const struct change *change, struct member *member, CK_RV *ret)
 {
-    enum health_state state = member_state(member);
     *ret = CKR_TOKEN_NOT_PRESENT;
-    if (!health_usable(state) && state != HEALTH_CATCHING_UP)
+    if (!health_alive(member_state(member)))
         return false;
     *ret = member_is_there(member, share(change->group));
     if (*ret == CKR_OK)

@@ -60,8 +60,7 @@ static uint64_t lag_of_all(const struct sync *sync, const struct site_group *gro
     *ret_busy = false;
     for (unsigned i = 0; i < group->group->count; i++) {
         enum health_state state = member_state(group->group->member[i]);
-        bool moving = health_usable(state) || state == HEALTH_CATCHING_UP;
-        if (!is_meant(sync, group, i) || (reachable && !moving))
+        if (!is_meant(sync, group, i) || (reachable && !health_alive(state)))
             continue;
         uint64_t lag = lag_of(group, i);
         sum += lag == GROUP_LAG_UNKNOWN ? 0 : lag;

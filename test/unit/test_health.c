@@ -208,11 +208,12 @@ static void some_wait_for_people(void **state)
     assert_int_equal(health_step(health, HEALTH_NEW_PIN, CKR_OK, NOW, 0).next_probe, NOW);
 }
 
-static void only_two_are_usable(void **state)
+static void two_are_usable_three_alive(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < HEALTH_STATES; i++) {
         assert_int_equal(health_usable(i), i == HEALTH_UP || i == HEALTH_SUSPECT);
+        assert_int_equal(health_alive(i), health_usable(i) || i == HEALTH_CATCHING_UP);
         assert_non_null(health_name(i));
         for (unsigned k = 0; k < i; k++)
             assert_string_not_equal(health_name(i), health_name(k));
@@ -257,7 +258,7 @@ int main(void)
         cmocka_unit_test(back_off_doubles_with_jitter),
         cmocka_unit_test(misfit_is_looked_at_again),
         cmocka_unit_test(some_wait_for_people),
-        cmocka_unit_test(only_two_are_usable),
+        cmocka_unit_test(two_are_usable_three_alive),
         cmocka_unit_test(unknown_events_do_nothing),
         cmocka_unit_test(ramp),
     };
