@@ -179,6 +179,14 @@ bool thread_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline)
     return in_time;
 }
 
+bool thread_wait_zero(_Atomic uint32_t *word, uint64_t deadline)
+{
+    for (uint32_t now; (now = atomic_load(word)) != 0;)
+        if (!thread_wait(word, now, deadline))
+            return false;
+    return true;
+}
+
 void thread_wake(_Atomic uint32_t *word, int how_many)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, how_many, NULL, NULL, 0);

@@ -33,6 +33,8 @@ unsigned thread_cpu_count(void);
 /* Sleeps while *word == value, until woken or the deadline (clock_now moments). False: the deadline passed.
  */
 bool thread_wait(_Atomic uint32_t *word, uint32_t value, uint64_t deadline);
+/* Sleeps until *word is 0; who brings it there wakes. False: the deadline passed. */
+bool thread_wait_zero(_Atomic uint32_t *word, uint64_t deadline);
 /* Until that moment (clock_now). */
 void thread_sleep(uint64_t until);
 void thread_wake(_Atomic uint32_t *word, int how_many);

@@ -159,9 +159,5 @@ CK_RV place_record(struct managed *managed, struct record *record, struct object
 
 void place_settle(struct managed *managed, uint64_t deadline)
 {
-    for (;;) {
-        uint32_t left = atomic_load(&managed->placing);
-        if (left == 0 || !thread_wait(&managed->placing, left, deadline))
-            return;
-    }
+    (void)thread_wait_zero(&managed->placing, deadline);
 }

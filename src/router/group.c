@@ -287,8 +287,6 @@ void group_logout(struct group *group, uint64_t deadline)
     }
     if (!all)
         return;
-    for (uint32_t left; (left = atomic_load(&all->left)) != 0;)
-        if (!thread_wait(&all->left, left, deadline))
-            break;
+    (void)thread_wait_zero(&all->left, deadline);
     sign_offs_unref(all);
 }

@@ -137,6 +137,30 @@ static void wait_has_a_deadline(void **state)
     assert_false(thread_wait(&word, 5, 0));
 }
 
+/* One at a time, from 3 to 0. */
+static void count_down(void *arg)
+{
+    _Atomic uint32_t *word = arg;
+    for (int i = 0; i < 3; i++) {
+        usleep(5000);
+        atomic_fetch_sub(word, 1);
+        thread_wake(word, 1);
+    }
+}
+
+static void waits_until_zero(void **state)
+{
+    (void)state;
+    _Atomic uint32_t word = 0;
+    assert_true(thread_wait_zero(&word, 0));
+    word = 3;
+    assert_false(thread_wait_zero(&word, clock_after(NS_PER_MS)));
+    struct thread *t = thread_start("count", -1, count_down, &word);
+    assert_true(thread_wait_zero(&word, CLOCK_NEVER));
+    assert_int_equal(word, 0);
+    thread_join(t);
+}
+
 static void advance(void *arg)
 {
     (void)arg;
@@ -193,6 +217,7 @@ int main(void)
         cmocka_unit_test(no_memory),
         cmocka_unit_test(cpus),
         cmocka_unit_test(wait_has_a_deadline),
+        cmocka_unit_test(waits_until_zero),
         cmocka_unit_test(wait_under_test_clock),
         cmocka_unit_test(no_wake_is_lost),
     };
