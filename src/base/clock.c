@@ -37,6 +37,12 @@ uint64_t clock_after(uint64_t span_ns)
     return __builtin_add_overflow(clock_now(), span_ns, &at) ? CLOCK_NEVER : at;
 }
 
+uint64_t clock_share(uint64_t deadline, unsigned count)
+{
+    uint64_t now = clock_now();
+    return deadline == CLOCK_NEVER || now >= deadline ? deadline : now + (deadline - now) / count;
+}
+
 void clock_test_set(uint64_t ns)
 {
     atomic_store(&test_now, ns);

@@ -17,6 +17,9 @@ uint64_t clock_coarse(void);
 int64_t clock_wall(void);
 /* now + span, saturating at CLOCK_NEVER. */
 uint64_t clock_after(uint64_t span_ns);
+/* A deadline for the first of `count` that leaves the others their part of the time; the same if it has
+ * passed or is CLOCK_NEVER. */
+uint64_t clock_share(uint64_t deadline, unsigned count);
 
 /* Tests: from now on the clock stands at `ns` and moves only by clock_test_advance. 0 gives the real one
  * back. */

@@ -223,13 +223,6 @@ void managed_refresh(struct managed *managed, bool all)
     lock_drop(&managed->refresh_lock);
 }
 
-/* One that hangs leaves the others their part of the time. */
-static uint64_t part_of(uint64_t deadline, unsigned members)
-{
-    uint64_t now = clock_now();
-    return deadline == CLOCK_NEVER || now >= deadline ? deadline : now + (deadline - now) / members;
-}
-
 /* Before login no seal can be checked: a public object is served if a member's own copy of it is equal. */
 static CK_RV check_public(struct managed *managed, struct object *object, uint64_t deadline)
 {
@@ -241,7 +234,7 @@ static CK_RV check_public(struct managed *managed, struct object *object, uint64
     bool equal = false;
     for (unsigned i = 0; rv == CKR_OK && !equal && i < managed->group->count; i++) {
         struct remote remote =
-            remote_to(managed->group->member[i], part_of(deadline, managed->group->count - i));
+            remote_to(managed->group->member[i], clock_share(deadline, managed->group->count - i));
         CK_OBJECT_HANDLE found;
         size_t count = 0, types = 0;
         if (!health_usable(member_state(remote.member)) ||

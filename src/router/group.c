@@ -197,10 +197,8 @@ CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, si
         struct verdict_facts facts = {.fresh_session = true};
         bool fresh = false;
         do {
-            uint64_t now = clock_now();
-            uint64_t share = now < end ? now + (end - now) / (count - i) : now;
             uint32_t epoch = member_epoch(member);
-            rv = member_try_pin(member, user, pin, len, share);
+            rv = member_try_pin(member, user, pin, len, clock_share(end, count - i));
             fresh = !fresh && (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED);
             if (fresh)
                 member_lost_sessions(member, epoch);

@@ -54,10 +54,7 @@ static bool give_room(struct frame **frame)
 /* The others must have their turn if this one does not answer. */
 static uint64_t held_deadline(const struct operation *op)
 {
-    uint64_t now = clock_now();
-    if (op->token->group->count < 2 || now >= op->deadline)
-        return op->deadline;
-    return now + (op->deadline - now) / 2;
+    return op->token->group->count < 2 ? op->deadline : clock_share(op->deadline, 2);
 }
 
 CK_RV reach_held(struct operation *op, struct frame **frame, bool *ret_lost)

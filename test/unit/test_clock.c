@@ -34,6 +34,19 @@ static void after_saturates(void **state)
     clock_test_set(0);
 }
 
+static void time_is_shared(void **state)
+{
+    (void)state;
+    clock_test_set(1000);
+    assert_int_equal(clock_share(1600, 3), 1200);
+    assert_int_equal(clock_share(1600, 1), 1600);
+    assert_int_equal(clock_share(1001, 2), 1000);
+    assert_int_equal(clock_share(1000, 2), 1000);
+    assert_int_equal(clock_share(999, 2), 999);
+    assert_true(clock_share(CLOCK_NEVER, 2) == CLOCK_NEVER);
+    clock_test_set(0);
+}
+
 static void test_clock_stands(void **state)
 {
     (void)state;
@@ -55,6 +68,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_goes_on),
         cmocka_unit_test(after_saturates),
+        cmocka_unit_test(time_is_shared),
         cmocka_unit_test(test_clock_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
