@@ -269,6 +269,14 @@ void *secret_alloc(size_t size)
     return block;
 }
 
+void *secret_copy(const void *data, size_t len)
+{
+    void *copy = secret_alloc(len);
+    if (copy && len)
+        memcpy(copy, data, len);
+    return copy;
+}
+
 size_t secret_size(const void *block)
 {
     return head_of(block)->size;

@@ -11,6 +11,8 @@
 
 /* A zeroed block of at least size bytes, 64-byte aligned, or NULL. */
 MUST_USE void *secret_alloc(size_t size);
+/* A block with these bytes, or NULL without memory. `data` may be NULL if there are none. */
+MUST_USE void *secret_copy(const void *data, size_t len);
 /* How many bytes the block really holds (>= the size asked for). */
 size_t secret_size(const void *block);
 /* Wipes the first `used` bytes (all of it if larger) and releases. NULL is fine. */

@@ -21,14 +21,6 @@ void signon_end(struct signon *signon)
     lock_end(&signon->lock);
 }
 
-static uint8_t *secret_copy(const uint8_t *data, size_t len)
-{
-    uint8_t *copy = secret_alloc(len + 1);
-    if (copy && len)
-        memcpy(copy, data, len);
-    return copy;
-}
-
 CK_RV signon_set(struct signon *signon, CK_USER_TYPE user, const uint8_t *pin, size_t len,
                  uint64_t *ret_generation)
 {

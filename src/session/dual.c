@@ -1,7 +1,5 @@
 #include "session/dual.h"
 
-#include <string.h>
-
 #include "base/secret.h"
 
 static bool is_running(const struct session *session, enum op_kind kind)
@@ -36,10 +34,9 @@ CK_RV dual_update(struct session *session, enum op_kind cipher, enum op_kind oth
     struct op_io fed = *io;
     AUTO(secret_free) uint8_t *copy = NULL;
     if (cipher == OP_ENCRYPT && io->in && overlap(io)) {
-        copy = secret_alloc(io->in_len);
+        copy = secret_copy(io->in, io->in_len);
         if (!copy)
             return CKR_HOST_MEMORY;
-        memcpy(copy, io->in, io->in_len);
         fed.in = copy;
     }
     CK_RV rv = feed_both(session, cipher, other, &fed);

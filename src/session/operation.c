@@ -124,11 +124,9 @@ CK_RV operation_set_key(struct operation *op, struct object *key)
 
 CK_RV operation_set_signature(struct operation *op, const uint8_t *signature, size_t len)
 {
-    op->signature = secret_alloc(len + 1);
+    op->signature = secret_copy(signature, len);
     if (!op->signature)
         return CKR_HOST_MEMORY;
-    if (len)
-        memcpy(op->signature, signature, len);
     op->signature_len = len;
     return CKR_OK;
 }

@@ -1,7 +1,5 @@
 #include "session/reach.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/secret.h"
 #include "call/rv.h"
@@ -194,11 +192,9 @@ static CK_RV try_login(struct operation *op)
 
 CK_RV reach_login(struct operation *op, const uint8_t *pin, size_t len)
 {
-    uint8_t *copy = secret_alloc(len + 1);
+    uint8_t *copy = secret_copy(pin, len);
     if (!copy)
         return CKR_HOST_MEMORY;
-    if (len)
-        memcpy(copy, pin, len);
     uint8_t *before = op->pin;
     size_t before_len = op->pin_len;
     op->pin = copy;

@@ -78,6 +78,20 @@ static void release_wipes_what_was_used(void **state)
     assert_int_equal(secret_in_use(), 0);
 }
 
+static void a_copy_is_a_block(void **state)
+{
+    (void)state;
+    AUTO(secret_free) char *copy = secret_copy("123456789", 4);
+    assert_non_null(copy);
+    assert_memory_equal(copy, "1234", 4);
+    assert_true(is_zero((unsigned char *)copy + 4, secret_size(copy) - 4));
+    AUTO(secret_free) char *nothing = secret_copy(NULL, 0);
+    assert_non_null(nothing);
+    assert_null(secret_copy("1", SIZE_MAX));
+    mem_fail_after(1, false);
+    assert_null(secret_copy("1", 1));
+}
+
 static void impossible_sizes_fail(void **state)
 {
     (void)state;
@@ -185,6 +199,7 @@ int main(void)
         cmocka_unit_test(every_size_is_zeroed_and_aligned),
         cmocka_unit_test(blocks_do_not_overlap),
         cmocka_unit_test(release_wipes_what_was_used),
+        cmocka_unit_test(a_copy_is_a_block),
         cmocka_unit_test(impossible_sizes_fail),
         cmocka_unit_test(equal_and_wipe),
         cmocka_unit_test(child_sees_nothing),
