@@ -2,10 +2,6 @@
 
 #include "base/clock.h"
 
-/* How long a second login waits for the first: that one's members have their own deadlines, one after the
- * other. */
-#define PATIENCE 2
-
 /* May this user log in now? Keeps new R/O sessions out for the SO. */
 static CK_RV admit(struct token *token, enum token_login wanted)
 {
@@ -63,30 +59,30 @@ CK_RV login_begin_named(struct token *token, CK_USER_TYPE user, const uint8_t *n
 {
     if (user != CKU_USER && user != CKU_SO)
         return CKR_USER_TYPE_INVALID;
-    if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
+    if (!token_logging_take(token))
         return CKR_DEVICE_ERROR;
     CK_RV rv = log_in(token, user, name, name_len, pin, len);
-    busy_give(&token->logging);
+    token_logging_give(token);
     return rv;
 }
 
 CK_RV login_end(struct token *token)
 {
-    if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
+    if (!token_logging_take(token))
         return CKR_DEVICE_ERROR;
     CK_RV rv = log_out(token, clock_after(token->config->call_timeout));
-    busy_give(&token->logging);
+    token_logging_give(token);
     return rv;
 }
 
 void login_end_last(struct token *token, uint64_t deadline)
 {
-    if (!busy_take(&token->logging, PATIENCE * token->config->call_timeout))
+    if (!token_logging_take(token))
         return;
     lock_take(&token->lock);
     bool none = token->count == 0;
     lock_drop(&token->lock);
     if (none)
         (void)log_out(token, deadline);
-    busy_give(&token->logging);
+    token_logging_give(token);
 }

@@ -4,33 +4,25 @@
 
 #include "base/log.h"
 
-/* How often the time of a call a login or another change of the PIN is waited for: it asks every member. */
-#define PATIENCE 2
-
-static bool begin(struct token *token)
-{
-    return busy_take(&token->logging, PATIENCE * token->config->call_timeout);
-}
-
 CK_RV pin_set(struct session *session, struct pin old, struct pin new)
 {
     struct token *token = session->token;
     if (!session_is_rw(session))
         return CKR_SESSION_READ_ONLY;
-    if (!begin(token))
+    if (!token_logging_take(token))
         return CKR_DEVICE_ERROR;
     CK_RV rv = pins_set(token->group, old, new);
-    busy_give(&token->logging);
+    token_logging_give(token);
     return rv;
 }
 
 CK_RV pin_init(struct session *session, struct pin pin)
 {
     struct token *token = session->token;
-    if (!begin(token))
+    if (!token_logging_take(token))
         return CKR_DEVICE_ERROR;
     CK_RV rv = token_login(token) == LOGIN_SO ? pins_init(token->group, pin) : CKR_USER_NOT_LOGGED_IN;
-    busy_give(&token->logging);
+    token_logging_give(token);
     return rv;
 }
 
@@ -57,9 +49,9 @@ CK_RV pin_init_token(struct token *token, struct pin so_pin, const uint8_t label
                   "the label must be the group's, which only the configuration can change");
         return CKR_ARGUMENTS_BAD;
     }
-    if (!begin(token))
+    if (!token_logging_take(token))
         return CKR_DEVICE_ERROR;
     CK_RV rv = store_init_token(token->store, so_pin);
-    busy_give(&token->logging);
+    token_logging_give(token);
     return rv;
 }

@@ -20,6 +20,16 @@ bool token_has_event(struct token *token)
     return told != turns && atomic_compare_exchange_strong(&token->turns_told, &told, turns);
 }
 
+bool token_logging_take(struct token *token)
+{
+    return busy_take(&token->logging, 2 * token->config->call_timeout);
+}
+
+void token_logging_give(struct token *token)
+{
+    busy_give(&token->logging);
+}
+
 void token_counts(struct token *token, CK_ULONG *ret_sessions, CK_ULONG *ret_rw)
 {
     lock_take(&token->lock);

@@ -47,6 +47,12 @@ static inline bool token_user_in(const struct token *token)
 }
 /* Has it become present or absent since this was asked last? Each time is told to one caller. */
 bool token_has_event(struct token *token);
+/*
+ * Around a login, a logout and a change of the PIN: one at a time. False: the others took longer than twice
+ * the time of a call. They ask every member, each with a deadline of its own.
+ */
+MUST_USE bool token_logging_take(struct token *token);
+void token_logging_give(struct token *token);
 void token_counts(struct token *token, CK_ULONG *ret_sessions, CK_ULONG *ret_rw);
 
 #endif
