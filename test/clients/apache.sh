@@ -4,12 +4,6 @@
 tap_need apache2 stunnel unshare setsid
 columns_up
 
-prepare() {
-    make_ca
-    make_certified 01 web-rsa rsa:2048
-    make_certified 02 web-ec EC:prime256v1
-}
-
 apache_conf() {
     cat >apache.conf <<END
 ServerRoot $PWD
@@ -69,7 +63,7 @@ END
 }
 
 story() {
-    column_steady "keys and certificates" prepare
+    column_steady "keys and certificates" make_rsa_and_ec web 01 02
     engine_conf
     column_served "Apache's prefork children under load, RSA" apache_serves web-rsa
     column_served "Apache's prefork children under load, ECDSA" apache_serves web-ec

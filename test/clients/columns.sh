@@ -208,6 +208,13 @@ make_certified() {
     plain_openssl x509 -in "$2.crt" -outform DER -out "$2.der"
 }
 
+# make_rsa_and_ec NAME ID ID: the CA, and NAME-rsa and NAME-ec that it has certified.
+make_rsa_and_ec() {
+    make_ca
+    make_certified "$2" "$1-rsa" rsa:2048
+    make_certified "$3" "$1-ec" EC:prime256v1
+}
+
 # Programs find the engine and the module in there. engine_conf 1: initialised, for those that do not do it themselves.
 engine_conf() {
     cat >openssl.cnf <<END

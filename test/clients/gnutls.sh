@@ -9,12 +9,6 @@ tool() {
     p11tool --provider "$MODULE" --batch "$@"
 }
 
-prepare() {
-    make_ca
-    make_certified 51 tls-rsa rsa:2048
-    make_certified 52 tls-ec EC:prime256v1
-}
-
 lists() {
     tool --list-tokens >tokens.txt
     grep -q 'token=rig' tokens.txt
@@ -73,7 +67,7 @@ serves() {
 }
 
 story() {
-    column_steady "keys and certificates" prepare
+    column_steady "keys and certificates" make_rsa_and_ec tls 51 52
     column_case "p11tool lists token and objects" lists
     column_case "p11tool --test-sign" tests_signing
     column_case "p11tool makes and deletes key pairs" makes

@@ -21,9 +21,7 @@ prepare() {
         printf 'attributes(generate, CKO_PRIVATE_KEY, CKK_EC) = {\nCKA_DERIVE = true\n}\n'
         printf 'attributes(*, CKO_SECRET_KEY, *) = {\nCKA_SENSITIVE = false\nCKA_EXTRACTABLE = true\n}\n'
     } >sharing.cfg
-    make_ca
-    make_certified 41 java-rsa rsa:2048
-    make_certified 42 java-ec EC:prime256v1
+    make_rsa_and_ec java 41 42
     p11 --write-object java-rsa.der --type cert --id 41 --label java-rsa
     p11 --write-object java-ec.der --type cert --id 42 --label java-ec
     printf 'sealed by OpenSSL\n' >text

@@ -4,12 +4,6 @@
 tap_need nginx
 columns_up
 
-prepare() {
-    make_ca
-    make_certified 01 web-rsa rsa:2048
-    make_certified 02 web-ec EC:prime256v1
-}
-
 nginx_conf() {
     cat >nginx.conf <<END
 daemon off;
@@ -73,7 +67,7 @@ serves() {
 }
 
 story() {
-    column_steady "keys and certificates" prepare
+    column_steady "keys and certificates" make_rsa_and_ec web 01 02
     engine_conf 1
     column_served "two workers under load and after a reload, RSA" serves web-rsa
     column_served "two workers under load and after a reload, ECDSA" serves web-ec

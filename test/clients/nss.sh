@@ -9,9 +9,7 @@ export NSS_DEFAULT_DB_TYPE=sql
 prepare() {
     local name
     echo "$PIN" >pin
-    make_ca
-    make_certified 71 nss-rsa rsa:2048
-    make_certified 72 nss-ec EC:prime256v1
+    make_rsa_and_ec nss 71 72
     for name in nss-rsa nss-ec; do
         p11 --write-object "$name.der" --type cert --label "$name" --id "$([ $name = nss-rsa ] && echo 71 || echo 72)"
     done
