@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/thread.h"
+#include "base/visitors.h"
 #include "session/session.h"
 
 #define POLL          (2 * NS_PER_MS)
@@ -20,19 +21,11 @@
 
 static _Atomic(struct runtime *) current;
 
-/* Calls that are inside, counted per CPU so that they do not meet. */
-static struct {
-    _Alignas(64) _Atomic int64_t calls;
-} inside[THREAD_CPUS];
+static struct visitors calls; /* of the application */
 
 /* C_Initialize and C_Finalize one at a time: generation and a bit, so that a child is not kept out by its
  * parent's. */
 static _Atomic uint64_t turn;
-
-static void rest(void)
-{
-    thread_sleep(clock_after(POLL));
-}
 
 static bool turn_take(uint64_t deadline)
 {
@@ -45,7 +38,7 @@ static bool turn_take(uint64_t deadline)
         } else if (clock_now() >= deadline) {
             return false;
         } else {
-            rest();
+            thread_sleep(clock_after(POLL));
         }
     }
 }
@@ -57,8 +50,7 @@ static void turn_give(void)
 
 struct runtime *runtime_enter(unsigned *ret_ticket)
 {
-    unsigned ticket = thread_cpu() % THREAD_CPUS;
-    atomic_fetch_add(&inside[ticket].calls, 1);
+    unsigned ticket = visitors_enter(&calls);
     struct runtime *runtime = atomic_load(&current);
     if (!runtime || runtime->generation != fork_generation()) {
         runtime_leave(ticket);
@@ -70,7 +62,7 @@ struct runtime *runtime_enter(unsigned *ret_ticket)
 
 void runtime_leave(unsigned ticket)
 {
-    atomic_fetch_sub_explicit(&inside[ticket].calls, 1, memory_order_release);
+    visitors_leave(&calls, ticket);
 }
 
 bool runtime_is_running(void)
@@ -87,20 +79,6 @@ struct token *runtime_token(const struct runtime *runtime, CK_SLOT_ID slot)
     return NULL;
 }
 
-static bool all_left(uint64_t deadline)
-{
-    for (;;) {
-        int64_t calls = 0;
-        for (size_t i = 0; i < THREAD_CPUS; i++)
-            calls += atomic_load(&inside[i].calls);
-        if (calls == 0)
-            return true;
-        if (clock_now() >= deadline)
-            return false;
-        rest();
-    }
-}
-
 /* In a forked child: what the parent had is neither used nor touched. */
 static void abandon_parent(void)
 {
@@ -110,8 +88,7 @@ static void abandon_parent(void)
         return;
     seen = generation;
     atomic_store(&current, NULL);
-    for (size_t i = 0; i < THREAD_CPUS; i++)
-        atomic_store(&inside[i].calls, 0);
+    visitors_forget(&calls);
     secret_after_fork();
     log_after_fork();
     instance_forget_images();
@@ -271,7 +248,7 @@ static CK_RV stop(uint64_t patience)
     group_events_wake(); /* whoever waits for one ends now */
     uint64_t longest = longest_timeout(runtime);
     uint64_t deadline = clock_after(longest < patience ? longest : patience);
-    if (!all_left(deadline)) {
+    if (!visitors_wait(&calls, POLL, deadline)) {
         log_event(LOG_WARN, "left-behind", "why=%s", "calls are still running");
     } else {
         for (size_t i = 0; i < runtime->token_count; i++)

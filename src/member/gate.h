@@ -6,13 +6,10 @@
 #ifndef MEMBER_GATE_H
 #define MEMBER_GATE_H
 
-#include "base/thread.h"
+#include "base/visitors.h"
 
 struct gate {
-    struct {
-        _Atomic int32_t inside;
-        char apart[60]; /* a cache line for each CPU */
-    } shard[THREAD_CPUS];
+    struct visitors visitors;
     _Atomic uint32_t closed; /* by how many */
 };
 

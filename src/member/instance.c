@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/namespace.h"
 #include "base/thread.h"
+#include "base/visitors.h"
 #include "member/image.h"
 
 #define TROUBLE_TOKENS 180
@@ -22,13 +23,9 @@
 
 enum instance_state { INSTANCE_NEW, INSTANCE_BUSY, INSTANCE_READY };
 
-struct shard {
-    _Atomic int64_t inside;
-};
-
 struct instance {
     const struct config_member *config; /* the first member that needed it */
-    struct shard shard[THREAD_CPUS];
+    struct visitors visitors;
     _Atomic uint32_t state;
     _Atomic int32_t up;
     _Atomic uint32_t epoch;
@@ -72,14 +69,6 @@ bool instance_serves(const struct instance *instance, const struct config_member
     return true;
 }
 
-static int64_t inside(const struct instance *instance)
-{
-    int64_t sum = 0;
-    for (unsigned i = 0; i < THREAD_CPUS; i++)
-        sum += atomic_load(&instance->shard[i].inside);
-    return sum;
-}
-
 static void set_trouble(struct instance *instance, const char *what, const char *detail)
 {
     snprintf(instance->trouble, sizeof(instance->trouble), "%s%s%s", what, detail ? ": " : "",
@@ -109,18 +98,6 @@ static CK_RV initialise(struct instance *instance, bool fresh)
     return CKR_OK;
 }
 
-/* Waits until nobody is inside any more; false if somebody stays. */
-static bool drained(struct instance *instance)
-{
-    uint64_t end = clock_now() + CLOSE_WAIT;
-    while (inside(instance) > 0) {
-        if (clock_now() >= end)
-            return false;
-        thread_sleep(clock_after(NS_PER_MS));
-    }
-    return true;
-}
-
 /*
  * Calls that are stuck inside forbid finalising what they work in: then a private image is left to them and a
  * fresh one loaded, a few times; after that, and with a shared one, the instance goes on as it is.
@@ -129,7 +106,7 @@ static CK_RV connect_anew(struct instance *instance, bool was_ready)
 {
     if (!instance->image || atomic_load(&instance->epoch) == 0)
         return initialise(instance, false);
-    if (drained(instance)) {
+    if (visitors_wait(&instance->visitors, NS_PER_MS, clock_after(CLOSE_WAIT))) {
         if (instance->initialised_by_us)
             image_finalise(instance->image);
         return initialise(instance, false);
@@ -261,22 +238,21 @@ static bool wait_ready(struct instance *instance)
 
 const struct module *instance_enter(struct instance *instance, unsigned *ret_ticket)
 {
-    unsigned ticket = thread_cpu();
     for (;;) {
-        atomic_fetch_add(&instance->shard[ticket].inside, 1);
-        if (atomic_load(&instance->state) == INSTANCE_READY)
-            break;
-        atomic_fetch_sub(&instance->shard[ticket].inside, 1);
+        unsigned ticket = visitors_enter(&instance->visitors);
+        if (atomic_load(&instance->state) == INSTANCE_READY) {
+            *ret_ticket = ticket;
+            return image_module(instance->image);
+        }
+        visitors_leave(&instance->visitors, ticket);
         if (!wait_ready(instance))
             return NULL;
     }
-    *ret_ticket = ticket;
-    return image_module(instance->image);
 }
 
 void instance_leave(struct instance *instance, unsigned ticket)
 {
-    atomic_fetch_sub(&instance->shard[ticket].inside, 1);
+    visitors_leave(&instance->visitors, ticket);
 }
 
 void instance_count_up(struct instance *instance, int by)
@@ -343,7 +319,7 @@ void instance_free(struct instance *instance, bool finalize)
     if (!instance)
         return;
     if (instance->image) {
-        bool quiet = finalize && inside(instance) == 0;
+        bool quiet = finalize && !visitors_any(&instance->visitors);
         if (quiet && instance->initialised_by_us && atomic_load(&instance->state) == INSTANCE_READY)
             quiet = finalise_apart(instance->image);
         image_give(instance->image, quiet);
