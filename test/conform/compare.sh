@@ -36,10 +36,11 @@ softhsm_home() {
         --so-pin "$CONFORM_SO_PIN"
 }
 
-# record FILE MODULE TOKEN [CHAPTER]
+# record FILE MODULE TOKEN [CHAPTER], under the command in CONFORM_UNDER, if there is one.
 record() {
     local status=0
-    "$P11HA_BUILD/test/conform/conform" "${@:2}" >"$1" 2>"$1.err" || status=$?
+    # shellcheck disable=SC2086 # a command and its options
+    ${CONFORM_UNDER:-} "$P11HA_BUILD/test/conform/conform" "${@:2}" >"$1" 2>"$1.err" || status=$?
     [ "$status" = 0 ] || tap_not_ok "$(basename "$1" .txt): all cases run" "ended with $status
 $(tail -n 40 "$1.err")
 $(tail -n 1 "$1")"
