@@ -246,13 +246,13 @@ CK_RV catalog_find(struct catalog *catalog, const CK_ATTRIBUTE *templ, CK_ULONG 
     return CKR_OK;
 }
 
-static bool is_twin(const struct object *other, const struct object *object, uint64_t hash)
+static bool is_twin(const struct object *other, const struct object *object, uint64_t hash, bool own)
 {
     return other->token && !other->original && other->class == object->class &&
-           identity_hash(&other->attrs) == hash;
+           (own || !atomic_load(&other->own_id)) && identity_hash(&other->attrs) == hash;
 }
 
-size_t catalog_twins(struct catalog *catalog, const struct object *object)
+size_t catalog_twins(struct catalog *catalog, const struct object *object, bool own)
 {
     size_t twins = 0;
     lock_take(&catalog->lock);
@@ -265,11 +265,28 @@ size_t catalog_twins(struct catalog *catalog, const struct object *object)
     for (; node; node = map_next(node))
         twins += is_twin(label ? container_of(node, struct object, by_label)
                                : container_of(node, struct object, by_id),
-                         object, hash);
+                         object, hash, own);
     for (struct object *other = label || id ? NULL : catalog->first; other; other = other->next)
-        twins += is_twin(other, object, hash);
+        twins += is_twin(other, object, hash, own);
     lock_drop(&catalog->lock);
     return twins;
+}
+
+bool catalog_id_is_taken(struct catalog *catalog, const struct attrs *attrs, const struct object *by)
+{
+    const CK_ATTRIBUTE *id = attrs_get(attrs, CKA_ID);
+    CK_OBJECT_CLASS class = attrs_ulong(attrs, CKA_CLASS, CKO_DATA);
+    bool key = class == CKO_SECRET_KEY || class == CKO_PRIVATE_KEY || class == CKO_PUBLIC_KEY, taken = false;
+    if (!key || !id || id->ulValueLen == 0)
+        return false;
+    lock_take(&catalog->lock);
+    struct map_node *node = map_first(&catalog->ids, map_hash(id->pValue, id->ulValueLen, CKA_ID));
+    for (; node && !taken; node = map_next(node)) {
+        const struct object *other = container_of(node, struct object, by_id);
+        taken = other != by && other->token && other->class == class && attrs_match(&other->attrs, id, 1);
+    }
+    lock_drop(&catalog->lock);
+    return taken;
 }
 
 CK_RV catalog_attrs(struct catalog *catalog, const struct object *object, struct attrs *ret)

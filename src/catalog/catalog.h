@@ -31,8 +31,11 @@ bool object_visible(const struct object *object, bool logged_in);
  * CKR_HOST_MEMORY. */
 MUST_USE CK_RV catalog_find(struct catalog *catalog, const CK_ATTRIBUTE *templ, CK_ULONG count,
                             bool logged_in, CK_OBJECT_HANDLE **ret, size_t *ret_count);
-/* How many live token objects carry the same identity (identity.h) as this one, itself included. */
-size_t catalog_twins(struct catalog *catalog, const struct object *object);
+/* How many live token objects carry the same identity (identity.h) as this one, itself included; `own`: those
+ * too that have an id of their own on some members. */
+size_t catalog_twins(struct catalog *catalog, const struct object *object, bool own);
+/* Has another key on the token, of the same class, that CKA_ID? `by`: the one that is to have it, or NULL. */
+bool catalog_id_is_taken(struct catalog *catalog, const struct attrs *attrs, const struct object *by);
 /* A copy of the object's attributes. */
 MUST_USE CK_RV catalog_attrs(struct catalog *catalog, const struct object *object, struct attrs *ret);
 /* Replaces them (attrs is emptied) with their seq and version; indexes follow. */

@@ -45,6 +45,7 @@ struct object {
     _Atomic bool gone;                      /* destroyed: nobody makes a replica any more */
     _Atomic bool verified;                  /* its record's seal was checked (for this version) */
     _Atomic bool refused;                   /* its record's seal is wrong */
+    _Atomic bool own_id;                    /* another key of its class had its CKA_ID */
     _Atomic uint64_t proven[OBJECT_PROVEN]; /* (kind, mechanism) whose Init a member has accepted */
 
     struct map_node by_label, by_id, by_uuid;

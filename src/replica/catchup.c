@@ -8,6 +8,7 @@
 #include "call/names.h"
 #include "call/rv.h"
 #include "member/signon.h"
+#include "replica/naming.h"
 #include "replica/replica.h"
 #include "replica/seal.h"
 #include "router/route.h"
@@ -46,14 +47,21 @@ CK_RV catchup_lag(struct managed *managed, const struct member *member, uint64_t
     return CKR_OK;
 }
 
-static size_t twins_of(struct managed *managed, const struct record *record)
+static CK_RV twins_of(struct managed *managed, struct remote remote, const struct record *record, size_t *ret)
 {
-    struct object *object = NULL;
-    size_t twins = 0;
-    if (record->wrap == WRAP_NONE && managed_object(managed, record, &object) == CKR_OK)
-        twins = catalog_twins(managed->group->catalog, object);
-    object_unref(object);
-    return twins;
+    AUTO(object_unref) struct object *object = NULL;
+    bool apart = false;
+    CK_RV rv = CKR_OK;
+    *ret = 0;
+    if (record->wrap != WRAP_NONE || managed_object(managed, record, &object) != CKR_OK)
+        return CKR_OK;
+    size_t all = catalog_twins(managed->group->catalog, object, true);
+    *ret = catalog_twins(managed->group->catalog, object, false);
+    if (all != *ret)
+        rv = naming_find_out(managed, remote, &apart);
+    if (!apart)
+        *ret = all;
+    return rv;
 }
 
 static bool is_stale(struct managed *managed, const struct record *record)
@@ -78,8 +86,11 @@ CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct 
         return rv;
     if (record->wrap == WRAP_PINNED)
         return CKR_OK;
-    if (record->state != RECORD_LIVE)
-        return replica_remove(managed, remote, record, twins_of(managed, record));
+    if (record->state != RECORD_LIVE) {
+        size_t twins;
+        rv = twins_of(managed, remote, record, &twins);
+        return rv == CKR_OK ? replica_remove(managed, remote, record, twins) : rv;
+    }
     AUTO(object_unref) struct object *object = catalog_by_uuid(managed->group->catalog, record->uuid);
     CK_OBJECT_HANDLE handle;
     /* Who has just made it may have failed, or have had an older record: looked at again. */

@@ -79,17 +79,39 @@ static void put_back(struct remote remote, CK_OBJECT_HANDLE handle, const struct
     attrs_free(&old);
 }
 
+/* What the first member is told of it. Of a CKA_ID that another key has each hears for itself (naming.h). */
+static CK_RV own_part(struct managed *managed, struct object *object, const struct attrs *now,
+                      const CK_ATTRIBUTE *templ, CK_ULONG count, struct attrs *ret, bool *ret_own_id)
+{
+    struct attrs then = {0};
+    CK_RV rv = attrs_merge(ret, templ, count);
+    *ret_own_id = atomic_load(&object->own_id);
+    if (rv != CKR_OK || !attrs_get(ret, CKA_ID))
+        return rv;
+    managed_refresh(managed, false);
+    rv = attrs_copy(&then, now);
+    if (rv == CKR_OK)
+        rv = attrs_merge(&then, templ, count);
+    if (rv == CKR_OK && catalog_id_is_taken(managed->group->catalog, &then, object))
+        *ret_own_id = true;
+    if (*ret_own_id)
+        attrs_drop(ret, CKA_ID);
+    attrs_free(&then);
+    return rv;
+}
+
 CK_RV change_object(struct managed *managed, struct object *object, const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     uint64_t deadline = clock_after(managed->group->config->call_timeout);
     struct attrs own = {0}, now = {0};
     struct remote remote;
     CK_OBJECT_HANDLE handle;
+    bool own_id = false;
     CK_RV rv = catalog_attrs(managed->group->catalog, object, &now);
     if (rv == CKR_OK)
         rv = change_may(&now, templ, count);
     if (rv == CKR_OK)
-        rv = attrs_merge(&own, templ, count);
+        rv = own_part(managed, object, &now, templ, count, &own, &own_id);
     if (rv == CKR_OK && own.count > 0)
         rv = set_on_one(managed, object, own.item, own.count, deadline, &remote, &handle);
     bool set = rv == CKR_OK && own.count > 0;
@@ -104,10 +126,13 @@ CK_RV change_object(struct managed *managed, struct object *object, const CK_ATT
         if (rv == CKR_OK)
             rv = attrs_copy(&attrs, &record.attrs);
         record.version++;
+        if (own_id)
+            record.flags |= RECORD_OWN_ID;
         if (rv == CKR_OK)
             rv = seal_write(managed, &record, deadline);
         if (rv == CKR_OK) {
             catalog_set_attrs(managed->group->catalog, object, &attrs, record.seq, record.version);
+            atomic_store(&object->own_id, own_id);
             /* Durable, so it is true even if too few members can be told in time: the others follow. */
             (void)!place_record(managed, &record, object, managed->group->config->min_copies, deadline);
             break;

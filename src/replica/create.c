@@ -102,6 +102,9 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
     struct record *record = &making->record;
     uint64_t deadline = clock_after(group->config->call_timeout);
     record->flags = flags;
+    managed_refresh(managed, false);
+    if (catalog_id_is_taken(group->catalog, &record->attrs, NULL))
+        record->flags |= RECORD_OWN_ID;
     CK_RV rv = seal_write(managed, record, deadline);
     if (rv != CKR_OK)
         return rv == RV_GONE ? CKR_FUNCTION_FAILED : rv;

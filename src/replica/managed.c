@@ -144,6 +144,7 @@ CK_RV managed_object(struct managed *managed, const struct record *record, struc
     object->seq = record->seq;
     object->version = record->version;
     object->internal = (record->flags & RECORD_INTERNAL) || keyring_is_hidden(&object->attrs);
+    atomic_store(&object->own_id, record->flags & RECORD_OWN_ID);
     for (unsigned i = 0; record->wrap == WRAP_PINNED && i < managed->group->count; i++)
         if (strcmp(managed->group->config->member[i].name, record->pinned_member) == 0)
             object->pinned = (int)i;
@@ -159,6 +160,7 @@ static void follow_live(struct managed *managed, const struct record *record)
         if (attrs_copy(&attrs, &record->attrs) == CKR_OK &&
             remember_seal(managed, object, record) == CKR_OK) {
             catalog_set_attrs(managed->group->catalog, object, &attrs, record->seq, record->version);
+            atomic_store(&object->own_id, record->flags & RECORD_OWN_ID);
             atomic_store(&object->refused, false);
         }
         attrs_free(&attrs);
@@ -223,22 +225,19 @@ void managed_refresh(struct managed *managed, bool all)
     lock_drop(&managed->refresh_lock);
 }
 
-/* Before login no seal can be checked: a public object is served if a member's own copy of it is equal. */
-static CK_RV check_public(struct managed *managed, struct object *object, uint64_t deadline)
+static bool has_equal(struct managed *managed, const struct object *object, const struct attrs *attrs,
+                      uint64_t deadline)
 {
-    if (object->private)
-        return CKR_USER_NOT_LOGGED_IN;
-    struct attrs attrs = {0}, there = {0};
+    struct attrs there = {0};
     CK_ATTRIBUTE templ[IDENTITY_MAX];
-    CK_RV rv = catalog_attrs(managed->group->catalog, object, &attrs);
     bool equal = false;
-    for (unsigned i = 0; rv == CKR_OK && !equal && i < managed->group->count; i++) {
+    for (unsigned i = 0; !equal && i < managed->group->count; i++) {
         struct remote remote =
             remote_to(managed->group->member[i], clock_share(deadline, managed->group->count - i));
         CK_OBJECT_HANDLE found;
         size_t count = 0, types = 0;
         if (!health_usable(member_state(remote.member)) ||
-            remote_find(remote, templ, identity_template(&attrs, templ), &found, 1, &count) != CKR_OK ||
+            remote_find(remote, templ, identity_template(attrs, templ), &found, 1, &count) != CKR_OK ||
             count != 1)
             continue;
         const CK_ATTRIBUTE_TYPE *type = attrs_of_class(object->class, object->subtype, &types);
@@ -246,14 +245,27 @@ static CK_RV check_public(struct managed *managed, struct object *object, uint64
         if (remote_get(remote, found, type, types, &there) != CKR_OK)
             continue;
         struct template changes;
-        template_changes(&attrs, &there, &changes);
+        template_changes(attrs, &there, &changes);
         equal = changes.count == 0;
     }
-    attrs_free(&attrs);
     attrs_free(&there);
-    if (rv == CKR_OK && !equal)
-        rv = CKR_USER_NOT_LOGGED_IN;
-    return rv;
+    return equal;
+}
+
+/* Before login no seal can be checked: a public object is served if a member's own copy of it is equal. */
+static CK_RV check_public(struct managed *managed, struct object *object, uint64_t deadline)
+{
+    if (object->private)
+        return CKR_USER_NOT_LOGGED_IN;
+    struct attrs attrs = {0};
+    CK_RV rv = catalog_attrs(managed->group->catalog, object, &attrs);
+    bool equal = rv == CKR_OK && has_equal(managed, object, &attrs, deadline);
+    if (rv == CKR_OK && !equal && atomic_load(&object->own_id)) {
+        rv = attrs_set(&attrs, CKA_ID, object->uuid, UUID_LEN);
+        equal = rv == CKR_OK && has_equal(managed, object, &attrs, deadline);
+    }
+    attrs_free(&attrs);
+    return rv == CKR_OK && !equal ? CKR_USER_NOT_LOGGED_IN : rv;
 }
 
 CK_RV managed_verify(struct managed *managed, struct object *object, uint64_t deadline)

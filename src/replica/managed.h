@@ -21,9 +21,10 @@ struct managed {
     struct lock refresh_lock; /* LOCK_GROUP: one thread follows the vault at a time (a busy flag, not held) */
     struct cond refreshed;
     bool refreshing;
-    _Atomic uint64_t loaded;  /* every record up to this seq is in the catalogue */
-    _Atomic uint32_t placing; /* batches of place.c under way; waited on */
-    _Atomic uint32_t rescues; /* under way (rescue.h) */
+    _Atomic uint64_t loaded;                    /* every record up to this seq is in the catalogue */
+    _Atomic uint32_t placing;                   /* batches of place.c under way; waited on */
+    _Atomic uint32_t rescues;                   /* under way (rescue.h) */
+    _Atomic uint8_t naming[CONFIG_MEMBERS_MAX]; /* what is known of each (naming.c) */
 
     struct managed_tender *tender;
 };

@@ -7,6 +7,7 @@
 #include "call/rv.h"
 #include "catalog/identity.h"
 #include "replica/catchup.h"
+#include "replica/naming.h"
 #include "replica/proof.h"
 #include "replica/template.h"
 #include "replica/transient.h"
@@ -60,18 +61,28 @@ static size_t loose_template(const struct attrs *attrs, CK_ATTRIBUTE templ[IDENT
     return kept;
 }
 
+static CK_RV find_named(struct managed *managed, struct remote remote, const struct record *record,
+                        struct object *object, CK_OBJECT_HANDLE *ret)
+{
+    CK_ATTRIBUTE templ[IDENTITY_MAX];
+    CK_OBJECT_HANDLE found[CANDIDATES];
+    size_t count = naming_apply(record, templ, identity_template(&record->attrs, templ)), seen = 0;
+    CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
+    if (rv == CKR_BUFFER_TOO_SMALL)
+        rv = CKR_OK;
+    return rv == CKR_OK ? choose(managed, remote, record, object, found, seen, ret) : rv;
+}
+
 CK_RV replica_find(struct managed *managed, struct remote remote, const struct record *record,
                    struct object *object, CK_OBJECT_HANDLE *ret)
 {
     CK_ATTRIBUTE templ[IDENTITY_MAX];
-    CK_OBJECT_HANDLE found[CANDIDATES];
+    struct record plain = *record; /* a view */
     size_t count = 0;
-    CK_RV rv =
-        remote_find(remote, templ, identity_template(&record->attrs, templ), found, CANDIDATES, &count);
-    if (rv == CKR_BUFFER_TOO_SMALL)
-        rv = CKR_OK;
-    if (rv == CKR_OK)
-        rv = choose(managed, remote, record, object, found, count, ret);
+    plain.flags &= ~(unsigned)RECORD_OWN_ID;
+    CK_RV rv = find_named(managed, remote, record, object, ret);
+    if (rv == CKR_OBJECT_HANDLE_INVALID && plain.flags != record->flags)
+        rv = find_named(managed, remote, &plain, object, ret);
     if (rv != CKR_OBJECT_HANDLE_INVALID || record->version <= 1)
         return rv;
     CK_OBJECT_HANDLE *all = mem_new(CANDIDATES_ALL, sizeof(*all));
@@ -95,8 +106,9 @@ static void add_point(const struct record *record, struct template *t)
 }
 
 static CK_RV make_session_object(struct managed *managed, struct remote remote, const struct record *record,
-                                 const struct template *t, CK_OBJECT_HANDLE *ret)
+                                 struct template *t, CK_OBJECT_HANDLE *ret)
 {
+    naming_apply(record, t->item, t->count);
     if (has_key(record))
         return wrap_restore(managed, remote, record, t->item, t->count, ret);
     return remote_create(remote, t->item, t->count, ret);
@@ -142,11 +154,10 @@ static CK_RV make_direct(struct managed *managed, struct remote remote, const st
     return rv;
 }
 
-CK_RV replica_make(struct managed *managed, struct remote remote, const struct record *record,
-                   CK_OBJECT_HANDLE *ret)
+/* `record` is as this member is to have it. */
+static CK_RV make(struct managed *managed, struct remote remote, const struct record *record,
+                  CK_OBJECT_HANDLE *ret)
 {
-    if (record->wrap == WRAP_PINNED)
-        return RV_NOT_HERE;
     CK_OBJECT_HANDLE made;
     CK_RV rv = session_object(managed, remote, record, &made);
     if (rv != CKR_OK)
@@ -160,6 +171,18 @@ CK_RV replica_make(struct managed *managed, struct remote remote, const struct r
             rv = make_direct(managed, remote, record, ret);
     }
     (void)!remote_destroy(remote, made);
+    return rv;
+}
+
+CK_RV replica_make(struct managed *managed, struct remote remote, const struct record *record,
+                   CK_OBJECT_HANDLE *ret)
+{
+    if (record->wrap == WRAP_PINNED)
+        return RV_NOT_HERE;
+    struct record view = *record;
+    CK_RV rv = naming_settle(managed, remote, &view);
+    if (rv == CKR_OK)
+        rv = make(managed, remote, &view, ret);
     if (rv == CKR_KEY_CHANGED) {
         char uuid[37];
         uuid_text(record->uuid, uuid);
@@ -194,13 +217,32 @@ CK_RV replica_ensure(struct managed *managed, struct remote remote, const struct
         attrs_of_class(attrs_ulong(&record->attrs, CKA_CLASS, CKO_DATA),
                        attrs_ulong(&record->attrs, CKA_KEY_TYPE, CK_UNAVAILABLE_INFORMATION), &count);
     struct attrs there = {0};
-    rv = remote_get(remote, *ret, types, count, &there);
+    struct record view = *record;
+    rv = naming_settle(managed, remote, &view);
+    if (rv == CKR_OK)
+        rv = remote_get(remote, *ret, types, count, &there);
     struct template t = {.count = 0};
     if (rv == CKR_OK)
         template_changes(&record->attrs, &there, &t);
+    naming_apply(&view, t.item, t.count);
     if (rv == CKR_OK && t.count > 0)
         rv = remote_set(remote, *ret, t.item, t.count);
     attrs_free(&there);
+    return rv;
+}
+
+/* All of that name but so many. */
+static CK_RV remove_named(struct remote remote, const struct record *record, size_t but)
+{
+    CK_ATTRIBUTE templ[IDENTITY_MAX];
+    CK_OBJECT_HANDLE found[CANDIDATES];
+    size_t count = naming_apply(record, templ, identity_template(&record->attrs, templ)), seen = 0;
+    CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
+    for (size_t i = but; rv == CKR_OK && i < seen; i++) {
+        rv = remote_destroy(remote, found[i]);
+        if (rv == CKR_OBJECT_HANDLE_INVALID)
+            rv = CKR_OK;
+    }
     return rv;
 }
 
@@ -216,17 +258,10 @@ CK_RV replica_remove(struct managed *managed, struct remote remote, const struct
         }
         return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
     }
-    CK_ATTRIBUTE templ[IDENTITY_MAX];
-    CK_OBJECT_HANDLE found[CANDIDATES];
-    size_t count = 0;
-    CK_RV rv =
-        remote_find(remote, templ, identity_template(&record->attrs, templ), found, CANDIDATES, &count);
-    for (size_t i = twins; rv == CKR_OK && i < count; i++) {
-        rv = remote_destroy(remote, found[i]);
-        if (rv == CKR_OBJECT_HANDLE_INVALID)
-            rv = CKR_OK;
-    }
-    return rv;
+    struct record plain = *record;
+    plain.flags &= ~(unsigned)RECORD_OWN_ID;
+    CK_RV rv = plain.flags != record->flags ? remove_named(remote, record, 0) : CKR_OK;
+    return rv == CKR_OK ? remove_named(remote, &plain, twins) : rv;
 }
 
 static CK_RV resolve_token(struct managed *managed, struct object *object, struct remote remote,

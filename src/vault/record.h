@@ -30,7 +30,10 @@ enum record_proof {
     PROOF_PUBLIC = 3 /* an operation with the private key checked against the public part in `public_part` */
 };
 
-enum record_flags { RECORD_INTERNAL = 1 /* the group's own (transport key): invisible to applications */ };
+enum record_flags {
+    RECORD_INTERNAL = 1, /* the group's own (transport key): invisible to applications */
+    RECORD_OWN_ID = 2    /* another key of its class had its CKA_ID: not every token keeps the two apart */
+};
 
 struct record {
     uint64_t seq;

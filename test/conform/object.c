@@ -216,6 +216,46 @@ static void token_survives_session(const void *arg)
     DO(GetObjectSize, world.session, object, &size);
 }
 
+static void encrypted_with(CK_OBJECT_HANDLE key)
+{
+    CK_BYTE block[16] = {0}, out[16];
+    CK_ULONG len = sizeof(out);
+    CK_MECHANISM mech = {CKM_AES_ECB, NULL, 0};
+    DO(EncryptInit, world.session, &mech, key);
+    if (DO(Encrypt, world.session, block, sizeof(block), out, &len) == CKR_OK)
+        record_bytes("out", out, len);
+}
+
+/* CKA_ID need not be unique: the first of two such keys is still there, and still itself. */
+static void same_id(const void *arg)
+{
+    (void)arg;
+    CK_OBJECT_HANDLE first = on_token(KEY_AES128, CK_TRUE), second = on_token(KEY_AES256, CK_TRUE);
+    record_say("other:%d", first != second);
+    encrypted_with(first);
+    encrypted_with(second);
+    DO(DestroyObject, world.session, second);
+    encrypted_with(first);
+}
+
+static void same_id_later(const void *arg)
+{
+    (void)arg;
+    struct templ with = {.count = 0};
+    CK_ATTRIBUTE id = {CKA_ID, "id", 2};
+    templ_bool(&with, CKA_TOKEN, CK_TRUE);
+    templ_bool(&with, CKA_PRIVATE, CK_TRUE);
+    templ_text(&with, CKA_ID, "other");
+    CK_OBJECT_HANDLE first = on_token(KEY_AES128, CK_TRUE), second = keys_make(KEY_AES256, &with);
+    DO(SetAttributeValue, world.session, second, &id, 1);
+    encrypted_with(first);
+    encrypted_with(second);
+    id = (CK_ATTRIBUTE){CKA_ID, "third", 5};
+    DO(SetAttributeValue, world.session, second, &id, 1);
+    DO(DestroyObject, world.session, first);
+    encrypted_with(second);
+}
+
 /* --- copies --- */
 
 static CK_OBJECT_HANDLE copy(CK_OBJECT_HANDLE from, CK_ATTRIBUTE *templ, CK_ULONG count)
@@ -503,6 +543,8 @@ void chapter_object(void)
         {"C_CreateObject", "public-in-public", SETUP_TOKEN, public_in_public},
         {"C_CreateObject", "trusted-by-user", SETUP_USER, trusted_by_user},
         {"C_CreateObject", "token-survives-session", SETUP_TOKEN, token_survives_session},
+        {"C_CreateObject", "same-id", SETUP_TOKEN, same_id},
+        {"C_SetAttributeValue", "same-id", SETUP_TOKEN, same_id_later},
         {"C_CopyObject", "label", SETUP_USER, copy_label},
         {"C_CopyObject", "outlives-the-original", SETUP_USER, copy_outlives},
         {"C_CopyObject", "empty-template", SETUP_USER, copy_empty_template},

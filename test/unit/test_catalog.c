@@ -255,7 +255,7 @@ static void twins(void **state)
     (void)state;
     struct catalog *catalog = catalog_new(MEMBERS);
     struct object *a = added(catalog, "twin", "1", CKO_DATA, false);
-    assert_int_equal(catalog_twins(catalog, a), 1);
+    assert_int_equal(catalog_twins(catalog, a, true), 1);
     struct object *b = added(catalog, "twin", "1", CKO_DATA, false);
     (void)added(catalog, "twin", "1", CKO_CERTIFICATE, false);
     (void)added(catalog, "other", "1", CKO_DATA, false);
@@ -266,26 +266,55 @@ static void twins(void **state)
     struct object *copy = object_with("twin", "1", CKO_DATA, false);
     copy->original = object_ref(a);
     assert_int_equal(catalog_add(catalog, copy), CKR_OK);
-    assert_int_equal(catalog_twins(catalog, a), 2);
-    assert_int_equal(catalog_twins(catalog, b), 2);
+    assert_int_equal(catalog_twins(catalog, a, true), 2);
+    assert_int_equal(catalog_twins(catalog, b, true), 2);
     catalog_remove(catalog, b);
-    assert_int_equal(catalog_twins(catalog, a), 1);
+    assert_int_equal(catalog_twins(catalog, a, true), 1);
     /* Without a label they are known by their id, and without that by what else they have. */
     struct object *by_id = added(catalog, NULL, "9", CKO_DATA, false);
     (void)added(catalog, "", "9", CKO_CERTIFICATE, false);
-    assert_int_equal(catalog_twins(catalog, by_id), 1);
+    assert_int_equal(catalog_twins(catalog, by_id, true), 1);
     struct object *nameless = added(catalog, NULL, NULL, CKO_DATA, false);
     /* CKA_ID is no part of a data object's identity: the two are the same on a token. */
-    assert_int_equal(catalog_twins(catalog, nameless), 2);
+    assert_int_equal(catalog_twins(catalog, nameless, true), 2);
     (void)added(catalog, NULL, NULL, CKO_DATA, false);
-    assert_int_equal(catalog_twins(catalog, nameless), 3);
-    assert_int_equal(catalog_twins(catalog, by_id), 3);
+    assert_int_equal(catalog_twins(catalog, nameless, true), 3);
+    assert_int_equal(catalog_twins(catalog, by_id, true), 3);
     struct object *key = added(catalog, NULL, "9", CKO_PUBLIC_KEY, false);
-    assert_int_equal(catalog_twins(catalog, key), 1);
+    assert_int_equal(catalog_twins(catalog, key, true), 1);
     (void)added(catalog, NULL, "9", CKO_PUBLIC_KEY, false);
-    assert_int_equal(catalog_twins(catalog, key), 2);
+    assert_int_equal(catalog_twins(catalog, key, true), 2);
+    atomic_store(&key->own_id, true);
+    assert_int_equal(catalog_twins(catalog, key, true), 2);
+    assert_int_equal(catalog_twins(catalog, key, false), 1);
     object_unref(session);
     object_unref(copy);
+    catalog_free(catalog);
+}
+
+static bool is_taken(struct catalog *catalog, const char *id, CK_OBJECT_CLASS class)
+{
+    struct object *object = object_with("other", id, class, true);
+    bool taken = catalog_id_is_taken(catalog, &object->attrs, NULL);
+    object_unref(object);
+    return taken;
+}
+
+static void taken_id(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(MEMBERS);
+    struct object *key = added(catalog, "a", "1", CKO_SECRET_KEY, false);
+    (void)added(catalog, "a", NULL, CKO_SECRET_KEY, false);
+    (void)added(catalog, "a", "1", CKO_CERTIFICATE, false);
+    assert_true(is_taken(catalog, "1", CKO_SECRET_KEY));
+    assert_false(catalog_id_is_taken(catalog, &key->attrs, key));
+    assert_false(is_taken(catalog, "1", CKO_PUBLIC_KEY));
+    assert_false(is_taken(catalog, "2", CKO_SECRET_KEY));
+    assert_false(is_taken(catalog, NULL, CKO_SECRET_KEY));
+    assert_false(is_taken(catalog, "1", CKO_CERTIFICATE)); /* known by what is in it */
+    key->token = false;
+    assert_false(is_taken(catalog, "1", CKO_SECRET_KEY));
     catalog_free(catalog);
 }
 
@@ -556,6 +585,7 @@ int main(void)
         cmocka_unit_test(attributes_change),
         cmocka_unit_test(by_uuid),
         cmocka_unit_test(twins),
+        cmocka_unit_test(taken_id),
         cmocka_unit_test(by_replica),
         cmocka_unit_test(each),
         cmocka_unit_test(without_memory),
