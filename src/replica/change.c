@@ -186,7 +186,8 @@ static CK_RV copy_attrs(struct managed *managed, struct object *object, const CK
 static CK_RV inherit(struct managed *managed, struct object *object, struct attrs *into)
 {
     static const CK_ATTRIBUTE_TYPE inherited[] = {CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE, CKA_COPYABLE,
-                                                  CKA_DESTROYABLE, CKA_MODIFIABLE,        CKA_VALUE_LEN};
+                                                  CKA_DESTROYABLE, CKA_MODIFIABLE,        CKA_VALUE_LEN,
+                                                  CKA_PRIVATE};
     struct attrs from = {0};
     CK_RV rv = catalog_attrs(managed->group->catalog, object, &from);
     for (size_t i = 0; i < ARRAY_LEN(inherited) && rv == CKR_OK; i++) {

@@ -149,7 +149,10 @@ CK_RV template_logical(const CK_ATTRIBUTE *asked, CK_ULONG count, bool token, bo
             attrs_drop(attrs, attrs->item[i].type);
     }
     attrs_drop(attrs, CKA_VALUE);
-    if (managed) {
+    /* As the entry has judged it: softokn calls a session key public, and every key on its token private. */
+    if (managed)
+        rv = attrs_set_bool(attrs, CKA_PRIVATE, template_bool(asked, count, CKA_PRIVATE, true));
+    if (managed && rv == CKR_OK) {
         rv = attrs_set_bool(attrs, CKA_EXTRACTABLE, template_bool(asked, count, CKA_EXTRACTABLE, false));
         if (rv == CKR_OK)
             rv = attrs_set_bool(attrs, CKA_NEVER_EXTRACTABLE, false);

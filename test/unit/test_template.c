@@ -298,6 +298,7 @@ static void logical_key(void **state)
         assert_true(attrs_bool(&attrs, CKA_TOKEN, false));
         assert_false(attrs_bool(&attrs, CKA_EXTRACTABLE, true)); /* the tryout's was our wish */
         assert_false(attrs_bool(&attrs, CKA_NEVER_EXTRACTABLE, true));
+        assert_true(attrs_bool(&attrs, CKA_PRIVATE, false)); /* whatever the member makes of it */
         assert_false(attrs_bool(&attrs, CKA_COPYABLE, true));
         assert_true(attrs_bool(&attrs, CKA_MODIFIABLE, false));
         assert_true(attrs_bool(&attrs, CKA_DESTROYABLE, false));
@@ -308,8 +309,10 @@ static void logical_key(void **state)
         attrs_free(&attrs);
     }
     struct attrs attrs = told(CKO_SECRET_KEY);
-    CK_ATTRIBUTE imported[] = {{CKA_EXTRACTABLE, &yes, 1}, {CKA_VALUE, (void *)"0123456789", 10}};
-    assert_int_equal(template_logical(imported, 2, false, true, &attrs), CKR_OK);
+    CK_ATTRIBUTE imported[] = {
+        {CKA_EXTRACTABLE, &yes, 1}, {CKA_VALUE, (void *)"0123456789", 10}, {CKA_PRIVATE, &no, 1}};
+    assert_int_equal(template_logical(imported, 3, false, true, &attrs), CKR_OK);
+    assert_false(attrs_bool(&attrs, CKA_PRIVATE, false));
     assert_true(attrs_bool(&attrs, CKA_EXTRACTABLE, false));
     assert_false(attrs_bool(&attrs, CKA_TOKEN, true));
     assert_int_equal(attrs_ulong(&attrs, CKA_VALUE_LEN, 0), 10);
