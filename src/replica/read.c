@@ -40,6 +40,12 @@ static bool is_secret_part(const struct object *object, CK_ATTRIBUTE_TYPE type)
     return key && info && (info->flags & ATTR_SENSITIVE);
 }
 
+/* What was asked for may be less than a token does: softokn keeps every key on it sensitive. */
+static bool may_be_stricter(const struct object *object, const struct attrs *known, CK_ATTRIBUTE_TYPE type)
+{
+    return type == CKA_SENSITIVE && object->token && !attrs_bool(known, type, true);
+}
+
 /* One attribute of one member's replica, with room for what the application offers. */
 static CK_RV ask_member(struct group *group, struct object *object, CK_ATTRIBUTE *attr)
 {
@@ -67,7 +73,8 @@ static CK_RV read_one(struct group *group, struct object *object, const struct a
 {
     const CK_ATTRIBUTE *own = attrs_get(known, attr->type);
     const struct attr_info *info = attr_lookup(attr->type);
-    if (own && !is_secret_part(object, attr->type) && !(info && info->shape == ATTR_TEMPLATE))
+    if (own && !is_secret_part(object, attr->type) && !(info && info->shape == ATTR_TEMPLATE) &&
+        !may_be_stricter(object, known, attr->type))
         return answer(attr, own->pValue, own->ulValueLen);
     bool hidden = attrs_bool(known, CKA_SENSITIVE, false) || !attrs_bool(known, CKA_EXTRACTABLE, true);
     CK_RV rv = CKR_ATTRIBUTE_TYPE_INVALID;
