@@ -51,7 +51,7 @@ const char *verb_name(enum verb verb, enum op_kind kind);
 /* Steps of VERB_CRYPT, done in this order. */
 enum frame_steps {
     STEP_INIT = 1,
-    STEP_LOGIN = 2,  /* C_Login(CKU_CONTEXT_SPECIFIC) with in[2] */
+    STEP_LOGIN = 2,  /* C_Login(CKU_CONTEXT_SPECIFIC) with in[2]; number: the PIN was not looked at */
     STEP_UPDATE = 4, /* in[0] */
     STEP_KEY = 8,    /* C_DigestKey with key[0] */
     STEP_FINAL = 16, /* out appended; a verification's signature is in[1] */

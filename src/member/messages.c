@@ -1,5 +1,7 @@
 #include "member/messages.h"
 
+#include "member/verbs.h"
+
 typedef CK_RV (*init_fn)(CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE);
 typedef CK_RV (*end_fn)(CK_SESSION_HANDLE);
 
@@ -95,7 +97,7 @@ static CK_RV run_step(const CK_FUNCTION_LIST_3_0 *f, struct frame *frame, unsign
     case MESSAGE_INIT:
         return run_init(f, frame);
     case MESSAGE_LOGIN:
-        return f->C_Login(frame->session, CKU_CONTEXT_SPECIFIC, frame->in[2].data, frame->in[2].len);
+        return verb_context_login(f->C_Login, frame);
     case MESSAGE_ONCE:
         return run_once(f, frame);
     case MESSAGE_BEGIN:

@@ -91,13 +91,20 @@ static CK_RV run_single(const struct kind *kind, struct frame *frame)
     return rv;
 }
 
+CK_RV verb_context_login(CK_C_Login login, struct frame *frame)
+{
+    CK_RV rv = login(frame->session, CKU_CONTEXT_SPECIFIC, frame->in[2].data, frame->in[2].len);
+    frame->number = rv == CKR_USER_ALREADY_LOGGED_IN;
+    return frame->number ? CKR_OK : rv;
+}
+
 static CK_RV run_step(const CK_FUNCTION_LIST *f, const struct kind *kind, struct frame *frame, unsigned step)
 {
     switch (step) {
     case STEP_INIT:
         return run_init(f, kind, frame);
     case STEP_LOGIN:
-        return f->C_Login(frame->session, CKU_CONTEXT_SPECIFIC, frame->in[2].data, frame->in[2].len);
+        return verb_context_login(f->C_Login, frame);
     case STEP_UPDATE:
         return run_update(kind, frame);
     case STEP_KEY:

@@ -169,6 +169,19 @@ static bool surely_not_tried(CK_RV rv)
            rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == RV_STUCK;
 }
 
+/* For a member that does not look at it. */
+static CK_RV judge_pin(const struct operation *op)
+{
+    AUTO(secret_free) uint8_t *pin = NULL;
+    size_t len = 0;
+    CK_USER_TYPE user;
+    uint64_t generation;
+    CK_RV rv = signon_get(&op->token->group->signon, &user, &pin, &len, &generation);
+    if (rv != CKR_OK)
+        return rv;
+    return pin && len == op->pin_len && secret_equal(pin, op->pin, len) ? CKR_OK : CKR_PIN_INCORRECT;
+}
+
 /* One attempt, wherever; op->pin is the PIN that is tried. */
 static CK_RV try_login(struct operation *op)
 {
@@ -179,7 +192,7 @@ static CK_RV try_login(struct operation *op)
     if (op->real) {
         CK_RV rv = reach_held(op, &frame, &lost);
         if (!lost)
-            return rv;
+            return rv == CKR_OK && frame->number ? judge_pin(op) : rv;
         /* What has been fed is gone with the session; it comes back with the next step, by replay. */
         if (!surely_not_tried(rv))
             return CKR_DEVICE_ERROR;
@@ -187,7 +200,8 @@ static CK_RV try_login(struct operation *op)
     if (op->engine == ENGINE_MEMBER && op->phase == PHASE_PARTS)
         return CKR_DEVICE_ERROR;
     frame->steps = STEP_INIT | STEP_LOGIN;
-    return route_once(op, &frame, true, true);
+    CK_RV rv = route_once(op, &frame, true, true);
+    return rv == CKR_OK && frame->number ? judge_pin(op) : rv;
 }
 
 CK_RV reach_login(struct operation *op, const uint8_t *pin, size_t len)
