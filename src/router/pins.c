@@ -87,9 +87,10 @@ static CK_RV may_begin(const struct change *change)
     return CKR_OK;
 }
 
-static bool surely_refused(CK_RV rv)
+static bool surely_refused(const struct change *change, CK_RV rv)
 {
-    static const struct verdict_facts facts = {.logged_in = true, .fresh_session = true};
+    /* Not every token changes the PIN of one who is not logged in: softokn does not. */
+    struct verdict_facts facts = {.logged_in = group_logged_in(change->group), .fresh_session = true};
     enum error_class class = verdict_class(rv, &facts);
     return class == ERROR_APPLICATION || class == ERROR_UNABLE;
 }
@@ -109,10 +110,10 @@ static void put_back(const struct change *change, struct member *member, bool ch
 static void undo(const struct change *change, unsigned failed, CK_RV rv)
 {
     struct member *const *member = change->group->member;
-    tell(change, LOG_ERROR, "pin-not-changed", member[failed], surely_refused(rv) ? "as-before" : "unknown",
-         rv);
+    tell(change, LOG_ERROR, "pin-not-changed", member[failed],
+         surely_refused(change, rv) ? "as-before" : "unknown", rv);
     if (change->verb == VERB_SET_PIN) {
-        if (!surely_refused(rv))
+        if (!surely_refused(change, rv))
             put_back(change, member[failed], false);
         for (unsigned i = 0; i < failed; i++)
             put_back(change, member[i], true);
@@ -136,7 +137,7 @@ static CK_RV change_all(const struct change *change)
         if (rv == CKR_OK)
             continue;
         /* The first one's refusal is the application's answer; what another one says is its own trouble. */
-        if (i == 0 && surely_refused(rv))
+        if (i == 0 && surely_refused(change, rv))
             return rv;
         undo(change, i, rv);
         return CKR_DEVICE_ERROR;
