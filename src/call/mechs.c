@@ -306,6 +306,11 @@ static const struct digest {
     {CKM_BLAKE2B_512, "BLAKE2B-512", 64, 0, {0}},
 };
 
+const CK_MECHANISM_TYPE mech_local_digests[MECH_LOCAL_DIGESTS] = {
+    CKM_MD5,      CKM_SHA_1,    CKM_SHA224,   CKM_SHA256,   CKM_SHA384,     CKM_SHA512,
+    CKM_SHA3_224, CKM_SHA3_256, CKM_SHA3_384, CKM_SHA3_512, CKM_SHA512_224, CKM_SHA512_256,
+};
+
 static const struct digest *digest_lookup(CK_MECHANISM_TYPE type)
 {
     for (size_t i = 0; i < ARRAY_LEN(digests); i++)

@@ -128,6 +128,9 @@ bool mech_handle_counts(const struct param_field *field, const void *param);
 /* Does an operation of this kind give another output each time? A NULL info: it may. */
 bool mech_random(const struct mech_info *info, enum op_kind kind);
 
+/* The digests that are computed here. */
+enum { MECH_LOCAL_DIGESTS = 12 };
+extern const CK_MECHANISM_TYPE mech_local_digests[MECH_LOCAL_DIGESTS];
 /* OpenSSL's name of a digest mechanism ("SHA256"), or NULL. */
 const char *mech_digest_name(CK_MECHANISM_TYPE digest);
 /* The DER of its DigestInfo up to the digest itself; NULL if there is none. */

@@ -66,9 +66,22 @@ static bool by_splitting(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANI
     return ret->flags & CKF_SIGN;
 }
 
+/* A digest made here needs no token: softokn digests in its first slot, and its keys' slot does not list it.
+ */
+static bool by_hashing(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
+{
+    bool digest = false;
+    for (size_t i = 0; i < MECH_LOCAL_DIGESTS; i++)
+        digest = digest || mech_local_digests[i] == type;
+    if (!digest || !store_group(store)->config->local_digest)
+        return false;
+    *ret = (CK_MECHANISM_INFO){.flags = CKF_DIGEST};
+    return true;
+}
+
 static bool is_offered(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
 {
-    return by_members(store, type, ret) || by_splitting(store, type, ret);
+    return by_members(store, type, ret) || by_splitting(store, type, ret) || by_hashing(store, type, ret);
 }
 
 CK_RV store_mechanism_info(struct store *store, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *ret)
@@ -86,12 +99,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* All that any member has, and what can be split, sorted, each once. */
+/* All that any member has, and what is done here or in part, sorted, each once. */
 static CK_MECHANISM_TYPE *all_types(struct group *group, size_t *ret_count)
 {
     size_t splits = 0, count = 0, kept = 0;
     const CK_MECHANISM_TYPE *split = mech_splits(&splits);
-    size_t room = splits + 1;
+    size_t room = splits + MECH_LOCAL_DIGESTS;
     const struct member_mechanisms *known[CONFIG_MEMBERS_MAX];
     for (unsigned i = 0; i < group->count; i++) {
         known[i] = atomic_load(&group->member[i]->mechanisms);
@@ -105,6 +118,8 @@ static CK_MECHANISM_TYPE *all_types(struct group *group, size_t *ret_count)
             type[count++] = known[i]->item[k].type;
     for (size_t k = 0; k < splits; k++)
         type[count++] = split[k];
+    for (size_t k = 0; k < MECH_LOCAL_DIGESTS; k++)
+        type[count++] = mech_local_digests[k];
     qsort(type, count, sizeof(*type), by_number);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || type[i] != type[kept - 1])

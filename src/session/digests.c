@@ -5,15 +5,10 @@
 
 #include "base/mem.h"
 
-static const CK_MECHANISM_TYPE types[] = {
-    CKM_MD5,      CKM_SHA_1,    CKM_SHA224,   CKM_SHA256,   CKM_SHA384,     CKM_SHA512,
-    CKM_SHA3_224, CKM_SHA3_256, CKM_SHA3_384, CKM_SHA3_512, CKM_SHA512_224, CKM_SHA512_256,
-};
-
 struct digests {
     OSSL_LIB_CTX *library;
     OSSL_PROVIDER *provider;
-    EVP_MD *md[ARRAY_LEN(types)]; /* NULL: not there */
+    EVP_MD *md[MECH_LOCAL_DIGESTS]; /* NULL: not there */
 };
 
 struct digests *digests_new(void)
@@ -27,8 +22,8 @@ struct digests *digests_new(void)
         digests_free(digests);
         return NULL;
     }
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        digests->md[i] = EVP_MD_fetch(digests->library, mech_digest_name(types[i]), NULL);
+    for (size_t i = 0; i < MECH_LOCAL_DIGESTS; i++)
+        digests->md[i] = EVP_MD_fetch(digests->library, mech_digest_name(mech_local_digests[i]), NULL);
     return digests;
 }
 
@@ -36,7 +31,7 @@ void digests_free(struct digests *digests)
 {
     if (!digests)
         return;
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+    for (size_t i = 0; i < MECH_LOCAL_DIGESTS; i++)
         EVP_MD_free(digests->md[i]);
     if (digests->provider)
         OSSL_PROVIDER_unload(digests->provider);
@@ -46,8 +41,8 @@ void digests_free(struct digests *digests)
 
 const EVP_MD *digests_get(const struct digests *digests, CK_MECHANISM_TYPE type)
 {
-    for (size_t i = 0; digests && i < ARRAY_LEN(types); i++)
-        if (types[i] == type)
+    for (size_t i = 0; digests && i < MECH_LOCAL_DIGESTS; i++)
+        if (mech_local_digests[i] == type)
             return digests->md[i];
     return NULL;
 }

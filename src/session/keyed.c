@@ -116,7 +116,7 @@ static CK_RV move(struct operation *op, struct object *key)
         reach_let_go(op, false);
         op->engine = ENGINE_LOCAL;
     }
-    return rv;
+    return rv == CKR_MECHANISM_INVALID ? CKR_KEY_INDIGESTIBLE : rv;
 }
 
 CK_RV keyed_feed(struct operation *op, struct object *key)

@@ -54,8 +54,7 @@ static bool splits(const struct operation *op, const struct mech_info *info)
 static bool is_local_digest(const struct operation *op)
 {
     return op->kind == OP_DIGEST && !op->mech.pParameter &&
-           digests_get(op->token->digests, op->mech.mechanism) &&
-           group_offers(op->token->group, op->mech.mechanism, 0);
+           digests_get(op->token->digests, op->mech.mechanism);
 }
 
 CK_RV local_plan(struct operation *op)

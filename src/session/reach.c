@@ -119,8 +119,11 @@ static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, b
     struct route route;
     route_init(&route, *frame, op->work, op->deadline);
     route.key[0] = op->feeding ? op->feeding : op->key;
-    route.mech = op->there.mechanism;
-    route.flags = wanted_flags(op);
+    /* A key is digested where it is, by members too that do not list digests (softokn). */
+    if (op->kind != OP_DIGEST || token_offers(op->token, op->there.mechanism)) {
+        route.mech = op->there.mechanism;
+        route.flags = wanted_flags(op);
+    }
     route.hold = hold;
     route.once = once;
     if (op->doubtful && another_is_up(op))
