@@ -4,8 +4,6 @@
 #include "call/attrs.h"
 #include "keys.h"
 
-enum { VALUE_ROOM = 2048 };
-
 static CK_OBJECT_HANDLE make(const void *arg, CK_BBOOL token)
 {
     return keys_make_with(*(const enum key *)arg, CKA_TOKEN, token);
@@ -23,22 +21,12 @@ static void kind_of(CK_OBJECT_HANDLE object, CK_OBJECT_CLASS *class, CK_ULONG *s
 
 static void read_whole(CK_OBJECT_HANDLE object)
 {
-    static CK_BYTE value[VALUE_ROOM];
     CK_OBJECT_CLASS class = 0;
     CK_ULONG subtype = 0;
     size_t count;
     kind_of(object, &class, &subtype);
     const CK_ATTRIBUTE_TYPE *types = attrs_of_class(class, subtype, &count);
-    for (size_t i = 0; i < count; i++) {
-        char name[24];
-        CK_ATTRIBUTE ask = {types[i], value, sizeof(value)};
-        CK_RV rv = world.p11->C_GetAttributeValue(world.session, object, &ask, 1);
-        snprintf(name, sizeof(name), "%lx", types[i]);
-        if (rv == CKR_OK)
-            record_bytes(name, value, ask.ulValueLen);
-        else
-            record_rv(name, rv);
-    }
+    world_read(object, types, count);
 }
 
 static void session_object(const void *arg)
@@ -60,8 +48,7 @@ static void copied(const void *arg)
     CK_BBOOL yes = CK_TRUE;
     CK_OBJECT_HANDLE copy = CK_INVALID_HANDLE, object = make(arg, CK_FALSE);
     CK_ATTRIBUTE templ[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, "copied", 6}};
-    DO(CopyObject, world.session, object, templ, 2, &copy);
-    if (copy)
+    if (DO(CopyObject, world.session, object, templ, 2, &copy) == CKR_OK)
         read_whole(copy);
 }
 

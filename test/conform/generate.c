@@ -62,17 +62,7 @@ static void read_flags(CK_OBJECT_HANDLE object)
                                               CKA_MODULUS_BITS,
                                               CKA_PUBLIC_EXPONENT,
                                               CKA_EC_PARAMS};
-    CK_BYTE value[512];
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        char name[24];
-        CK_ATTRIBUTE ask = {types[i], value, sizeof(value)};
-        CK_RV rv = world.p11->C_GetAttributeValue(world.session, object, &ask, 1);
-        snprintf(name, sizeof(name), "%lx", types[i]);
-        if (rv == CKR_OK)
-            record_bytes(name, value, ask.ulValueLen);
-        else
-            record_rv(name, rv);
-    }
+    world_read(object, types, ARRAY_LEN(types));
 }
 
 static void secret(const struct kind *kind, bool token)
@@ -96,6 +86,14 @@ static void secret_token(const void *arg)
     secret(arg, true);
 }
 
+/* Of an RSA pair softokn wants to be told the exponent too. */
+static void wanted(const struct kind *kind, struct templ *public)
+{
+    templ_set(public, kind->wanted, kind->value, kind->len);
+    if (kind->wanted == CKA_MODULUS_BITS)
+        templ_set(public, CKA_PUBLIC_EXPONENT, "\1\0\1", 3);
+}
+
 static void pair(const struct kind *kind, bool token)
 {
     struct templ public, private;
@@ -103,7 +101,7 @@ static void pair(const struct kind *kind, bool token)
     CK_OBJECT_HANDLE one = CK_INVALID_HANDLE, two = CK_INVALID_HANDLE;
     base(&public, token);
     base(&private, token);
-    templ_set(&public, kind->wanted, kind->value, kind->len);
+    wanted(kind, &public);
     if (DO(GenerateKeyPair, world.session, &mech, public.at, public.count, private.at, private.count, &one,
            &two) != CKR_OK)
         return;
@@ -134,7 +132,7 @@ static void pair_works(const void *arg)
     CK_ULONG len = sizeof(signature);
     base(&public, true);
     base(&private, true);
-    templ_set(&public, kind->wanted, kind->value, kind->len);
+    wanted(kind, &public);
     DO(GenerateKeyPair, world.session, &make, public.at, public.count, private.at, private.count, &one, &two);
     DO(SignInit, world.session, &use, two);
     DO(Sign, world.session, data, sizeof(data), signature, &len);
@@ -265,6 +263,7 @@ static void flags_given(const void *arg)
 
 static CK_RV rsa(struct templ *public, struct templ *private)
 {
+    templ_set(public, CKA_PUBLIC_EXPONENT, "\1\0\1", 3);
     CK_MECHANISM mech = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_OBJECT_HANDLE one, two;
     return DO(GenerateKeyPair, world.session, &mech, public->at, public->count, private->at, private->count,

@@ -237,6 +237,9 @@ static void certificate_templ(struct templ *templ)
     templ_ulong(templ, CKA_CERTIFICATE_TYPE, CKC_X_509);
     templ_set(templ, CKA_VALUE, der, len);
     templ_set(templ, CKA_SUBJECT, subject, sizeof(subject));
+    /* Its own; not every token makes one without. */
+    templ_set(templ, CKA_ISSUER, subject, sizeof(subject));
+    templ_set(templ, CKA_SERIAL_NUMBER, "\2\1\7", 3);
     templ_text(templ, CKA_ID, "cert");
 }
 

@@ -1,4 +1,6 @@
 /* The order rules of running operations, the same for each kind. */
+#include <string.h>
+
 #include "op.h"
 
 struct subject {
@@ -13,6 +15,14 @@ static CK_OBJECT_HANDLE make(const struct subject *subject)
     return subject->op == OP_DIGEST ? CK_INVALID_HANDLE : keys_make(op_key(subject->op, subject->mech), NULL);
 }
 
+/* What is to be verified: not what a case before has left. */
+static void sign_input(const struct subject *subject)
+{
+    memset(out, 0, sizeof(out));
+    if (subject->op == OP_VERIFY)
+        (void)mech_make(subject->mech, mech_input(), subject->mech->len, out, sizeof(out));
+}
+
 static void begin(const struct subject *subject)
 {
     op_init(subject->op, mech_of(subject->mech), make(subject));
@@ -21,6 +31,7 @@ static void begin(const struct subject *subject)
 static CK_RV one(const struct subject *subject)
 {
     CK_ULONG len = subject->op == OP_VERIFY ? 256 : sizeof(out);
+    sign_input(subject);
     return op_one(subject->op, mech_input(), subject->mech->len, out, &len);
 }
 
@@ -33,6 +44,7 @@ static CK_RV update(const struct subject *subject)
 static CK_RV final(const struct subject *subject)
 {
     CK_ULONG len = subject->op == OP_VERIFY ? 256 : sizeof(out);
+    sign_input(subject);
     return op_final(subject->op, out, &len);
 }
 
@@ -325,6 +337,7 @@ static void session_closed_meanwhile(const void *arg)
 static void always_authenticate(const void *arg)
 {
     const struct subject *subject = arg;
+    static CK_UTF8CHAR wrong[] = "wrong-pin";
     struct templ with = {.count = 0};
     templ_bool(&with, CKA_PRIVATE, CK_TRUE);
     templ_bool(&with, CKA_ALWAYS_AUTHENTICATE, CK_TRUE);
@@ -332,6 +345,7 @@ static void always_authenticate(const void *arg)
     op_init(subject->op, mech_of(subject->mech), key);
     one(subject);
     op_init(subject->op, mech_of(subject->mech), key);
+    DO(Login, world.session, CKU_CONTEXT_SPECIFIC, wrong, sizeof(wrong) - 1);
     DO(Login, world.session, CKU_CONTEXT_SPECIFIC, world.pin, world.pin_len);
     one(subject);
 }

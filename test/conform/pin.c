@@ -1,8 +1,9 @@
 /* PINs and the token itself, last because they change it. */
+#include <string.h>
+
 #include "world.h"
 
-static CK_UTF8CHAR fresh[] = "fresh-pin", wrong[] = "wrong-pin",
-                   label[33] = "rig                             ";
+static CK_UTF8CHAR fresh[] = "fresh-pin", wrong[] = "wrong-pin";
 
 static CK_RV set(CK_UTF8CHAR *old, CK_ULONG old_len, CK_UTF8CHAR *pin, CK_ULONG len)
 {
@@ -31,19 +32,28 @@ static void set_wrong(const void *arg)
     set(wrong, 9, fresh, 9);
 }
 
+/* Not every token minds such a length. */
+static void set_for_a_moment(CK_UTF8CHAR *pin, CK_ULONG len)
+{
+    if (set(world.pin, world.pin_len, pin, len) == CKR_OK)
+        set(pin, len, world.pin, world.pin_len);
+}
+
 static void set_bad_lengths(const void *arg)
 {
     (void)arg;
-    static CK_UTF8CHAR pin[300];
-    set(world.pin, world.pin_len, pin, 256);
-    set(world.pin, world.pin_len, fresh, 3);
+    static CK_UTF8CHAR pin[501];
+    memset(pin, 'p', sizeof(pin));
+    set_for_a_moment(pin, 256);
+    set_for_a_moment(pin, sizeof(pin));
+    set_for_a_moment(fresh, 3);
 }
 
 static void set_null(const void *arg)
 {
     (void)arg;
     set(NULL, 0, fresh, 9);
-    set(world.pin, world.pin_len, NULL, 0);
+    set_for_a_moment(NULL, 0);
 }
 
 static void set_officer(const void *arg)
@@ -83,21 +93,21 @@ static void init_bad(const void *arg)
 static void token_with_session(const void *arg)
 {
     (void)arg;
-    DO(InitToken, world.slot, world.so_pin, world.so_pin_len, label);
+    DO(InitToken, world.slot, world.so_pin, world.so_pin_len, world.label);
 }
 
 static void token_bad(const void *arg)
 {
     (void)arg;
-    DO(InitToken, 0x7ffffff0, world.so_pin, world.so_pin_len, label);
-    DO(InitToken, world.slot, NULL, world.so_pin_len, label);
+    DO(InitToken, 0x7ffffff0, world.so_pin, world.so_pin_len, world.label);
+    DO(InitToken, world.slot, NULL, world.so_pin_len, world.label);
     DO(InitToken, world.slot, world.so_pin, world.so_pin_len, NULL);
 }
 
 static void token_wrong_pin(const void *arg)
 {
     (void)arg;
-    DO(InitToken, world.slot, wrong, 9, label);
+    DO(InitToken, world.slot, wrong, 9, world.label);
 }
 
 void chapter_pin(void)

@@ -9,7 +9,7 @@
 
 #include "call/names.h"
 
-enum { MAX_SLOTS = 32, MAX_OBJECTS = 64 };
+enum { MAX_SLOTS = 32, MAX_OBJECTS = 64, VALUE_ROOM = 2048 };
 
 struct world world;
 static const char *wanted_token;
@@ -70,6 +70,7 @@ static void find_slot(void)
             continue;
         if (memcmp(info.label, wanted_token, len) == 0 && (len == 32 || info.label[len] == ' ')) {
             world.slot = slots[i];
+            memcpy(world.label, info.label, sizeof(world.label));
             return;
         }
     }
@@ -150,6 +151,31 @@ CK_RV world_login_silently(void)
 CK_RV world_login(void)
 {
     return record_rv("C_Login", world_login_silently());
+}
+
+/* The length first: softokn wants the room for a number on the token to be just so long. */
+static CK_RV read_one(CK_OBJECT_HANDLE object, CK_ATTRIBUTE *ask, void *room, CK_ULONG len)
+{
+    CK_RV rv = world.p11->C_GetAttributeValue(world.session, object, ask, 1);
+    if (rv != CKR_OK || ask->ulValueLen > len)
+        return rv;
+    ask->pValue = room;
+    return world.p11->C_GetAttributeValue(world.session, object, ask, 1);
+}
+
+void world_read(CK_OBJECT_HANDLE object, const CK_ATTRIBUTE_TYPE *types, size_t count)
+{
+    static CK_BYTE value[VALUE_ROOM];
+    for (size_t i = 0; i < count; i++) {
+        char name[24];
+        CK_ATTRIBUTE ask = {types[i], NULL, 0};
+        CK_RV rv = read_one(object, &ask, value, sizeof(value));
+        snprintf(name, sizeof(name), "%lx", types[i]);
+        if (rv == CKR_OK)
+            record_bytes(name, value, ask.ulValueLen);
+        else
+            record_rv(name, rv);
+    }
 }
 
 static void enter(enum setup setup)

@@ -25,6 +25,7 @@ struct world {
     CK_C_GetInterfaceList get_interface_list;
     CK_C_INITIALIZE_ARGS args;
     CK_SLOT_ID slot;
+    CK_UTF8CHAR label[32]; /* of the token there */
     CK_UTF8CHAR *pin, *so_pin;
     CK_ULONG pin_len, so_pin_len;
     CK_SESSION_HANDLE session;
@@ -52,6 +53,9 @@ CK_SESSION_HANDLE world_open(CK_FLAGS flags);
 CK_RV world_login(void);
 /* Calls that the record does not name. */
 CK_RV world_login_silently(void);
+
+/* Into the record: an object's attributes, or why they are not told. */
+void world_read(CK_OBJECT_HANDLE object, const CK_ATTRIBUTE_TYPE *types, size_t count);
 
 /* Calls a function of the module and records what it answered. */
 #define DO(name, ...)    record_rv("C_" #name, world.p11->C_##name(__VA_ARGS__))
