@@ -120,7 +120,7 @@ static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, b
     route_init(&route, *frame, op->work, op->deadline);
     route.key[0] = op->feeding ? op->feeding : op->key;
     /* A key is digested where it is, by members too that do not list digests (softokn). */
-    if (op->kind != OP_DIGEST || token_offers(op->token, op->there.mechanism)) {
+    if (op->kind != OP_DIGEST || group_offers(op->token->group, op->there.mechanism, 0)) {
         route.mech = op->there.mechanism;
         route.flags = wanted_flags(op);
     }
