@@ -3,16 +3,17 @@
 #
 #   ./check.sh          everything: plain build, clang release build, ASan+UBSan, TSan, fuzzers, valgrind, gates
 #   ./check.sh quick    one build, its unit tests, the gates and the short stories
+#   ./check.sh long     everything, and all stories under the sanitizers, and conform under valgrind: an hour more
 #
 # A build that fails counts as one failure. Logs are in build*/: check-*.log, and test-logs/ with each test's output.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 3
 
 case ${1:-} in
-'') quick=no ;;
-quick) quick=yes ;;
+'') how=all ;;
+quick | long) how=$1 ;;
 *)
-    echo "usage: ./check.sh [quick]" >&2
+    echo "usage: ./check.sh [quick|long]" >&2
     exit 2
     ;;
 esac
@@ -68,7 +69,7 @@ test/lib/install_packages || {
 }
 build build "gcc, as users build it" || finish
 
-if [ $quick = yes ]; then
+if [ "$how" = quick ]; then
     MALLOC_PERTURB_=165 run build quick --suite unit,gate,quick
     say "done"
     finish
@@ -80,22 +81,26 @@ run build bench --suite bench -j 1
 build build-clang "clang, release" --native-file test/lib/clang.ini -Dbuildtype=release &&
     run build-clang unit --suite unit
 
-build build-asan "gcc, address and undefined" -Db_sanitize=address,undefined &&
+if build build-asan "gcc, address and undefined" -Db_sanitize=address,undefined; then
     run build-asan "unit and stories" --suite unit,conform,asan,quick --times 4
+    [ "$how" != long ] || run build-asan "all stories" --suite flow --without asan,quick --times 4
+fi
 
 if build build-tsan "gcc, thread" -Db_sanitize=thread; then
     # Some kernels place programs where the sanitizer of gcc 12 wants its shadow.
     wrap=
     build-tsan/p11ha --version >build-tsan/check-start.log 2>&1 || wrap='setarch -R'
-    run build-tsan races --suite race,tsan --times 6 ${wrap:+--wrap "$wrap"}
+    run build-tsan races --suite race,tsan,conform --times 8 ${wrap:+--wrap "$wrap"}
+    [ "$how" != long ] || run build-tsan stories --suite asan --times 8 ${wrap:+--wrap "$wrap"}
 fi
 
 # Each fuzzer for fuzz_seconds (60); for hours: build-fuzz/test/fuzz/fuzz_NAME FOLDER
 build build-fuzz "clang, fuzzers" --native-file test/lib/clang.ini -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true &&
     run build-fuzz fuzzers --suite fuzz
 
-run build valgrind --suite unit --also valgrind --times 10 \
-    --wrap 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite'
+valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=$PWD/test/lib/valgrind.supp"
+run build valgrind --suite unit --also valgrind --times 10 --wrap "$valgrind"
+[ "$how" != long ] || CONFORM_UNDER=$valgrind run build "conform under valgrind" --times 30 conform_softhsm
 
 say "done"
 finish
