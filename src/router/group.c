@@ -174,12 +174,15 @@ bool group_offers(const struct group *group, CK_MECHANISM_TYPE type, CK_FLAGS fl
  * little of the application's, last. */
 static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_MAX])
 {
+    /* Looked at once: whose state changes meanwhile would be among them twice, or not at all. */
+    enum health_state state[CONFIG_MEMBERS_MAX];
+    for (unsigned i = 0; i < group->count; i++)
+        state[i] = member_state(group->member[i]);
     unsigned count = 0;
     for (int round = 0; round < 4; round++)
         for (unsigned i = 0; i < group->count; i++) {
-            enum health_state state = member_state(group->member[i]);
-            bool good = health_alive(state);
-            bool later = state == HEALTH_DOWN && member_epoch(group->member[i]) != 0;
+            bool good = health_alive(state[i]);
+            bool later = state[i] == HEALTH_DOWN && member_epoch(group->member[i]) != 0;
             bool own_pin = group->config->member[i].pin_file;
             if (own_pin == (round >= 2) && (round % 2 == 0 ? good : later))
                 order[count++] = i;
