@@ -21,21 +21,29 @@ static bool has_key(const struct record *record)
     return record->wrap != WRAP_NONE;
 }
 
+/*
+ * Without a key nothing proves which of two equal objects a replica is of: not this one's if it is known as
+ * the other's, nor if there are fewer of them than there should be.
+ */
+static CK_RV is_free(struct managed *managed, struct remote remote, struct object *object,
+                     CK_OBJECT_HANDLE found, size_t count)
+{
+    struct catalog *catalog = managed->group->catalog;
+    AUTO(object_unref)
+    struct object *other =
+        catalog_by_replica(catalog, remote.member->index, member_epoch(remote.member), found);
+    if (other)
+        return other == object ? CKR_OK : CKR_KEY_CHANGED;
+    return object && count < catalog_twins(catalog, object, true) ? CKR_KEY_CHANGED : CKR_OK;
+}
+
 /* The first candidate that the proof accepts. */
 static CK_RV choose(struct managed *managed, struct remote remote, const struct record *record,
                     struct object *object, const CK_OBJECT_HANDLE *found, size_t count, CK_OBJECT_HANDLE *ret)
 {
     for (size_t i = 0; i < count; i++) {
-        CK_RV rv = CKR_OK;
-        if (has_key(record)) {
-            rv = proof_check(remote, found[i], record);
-        } else if (count > 1) {
-            uint32_t epoch = member_epoch(remote.member);
-            AUTO(object_unref)
-            struct object *other =
-                catalog_by_replica(managed->group->catalog, remote.member->index, epoch, found[i]);
-            rv = other && other != object ? CKR_KEY_CHANGED : CKR_OK;
-        }
+        CK_RV rv = has_key(record) ? proof_check(remote, found[i], record)
+                                   : is_free(managed, remote, object, found[i], count);
         if (rv == CKR_OK) {
             *ret = found[i];
             return CKR_OK;
