@@ -12,7 +12,8 @@
 #include "replica/transient.h"
 #include "router/route.h"
 
-#define WRAP_ROOM 4096 /* for what is wrapped, unless the application offers more */
+#define WRAP_ROOM 4096       /* for what is wrapped, unless the application offers more */
+#define OUT_MAX   (1u << 20) /* whatever is claimed: what comes out is far shorter */
 
 CK_RV keying_inner(const CK_MECHANISM *mech, CK_OBJECT_HANDLE ret[FRAME_INNER], unsigned *ret_count)
 {
@@ -91,7 +92,7 @@ CK_RV keying_wrap(struct keying *keying)
     uint8_t *out = keying->out;
     CK_ULONG *out_len = keying->out_len;
     CK_RV rv = may_wrap(keying);
-    size_t room = out && *out_len > WRAP_ROOM ? *out_len : WRAP_ROOM;
+    size_t room = out && *out_len > WRAP_ROOM ? size_min(*out_len, OUT_MAX) : WRAP_ROOM;
     for (int tries = 0; rv == CKR_OK; tries++) {
         struct frame *frame = frame_of(keying, NULL, 0, room);
         if (!frame)
@@ -258,10 +259,10 @@ static CK_RV make_session_object(struct keying *keying, CK_OBJECT_HANDLE *ret)
     return rv;
 }
 
-/* The room that the application has for the call's output. */
+/* The room that the application has for a ciphertext. */
 static size_t out_room(const struct keying *keying)
 {
-    return keying->out ? *keying->out_len : 0;
+    return keying->out ? size_min(*keying->out_len, OUT_MAX) : 0;
 }
 
 /* C_EncapsulateKey that only asks for a length makes nothing. */

@@ -269,6 +269,17 @@ static void what_cannot_be_copied(void **state)
     }
 }
 
+/* Room that nobody has is not made here either. */
+static void all_the_room_there_is(void **state)
+{
+    (void)state;
+    const struct keys *k = &both[0];
+    CK_BYTE blob[64];
+    CK_ULONG len = CK_UNAVAILABLE_INFORMATION - 1;
+    NEED(ha.f->C_WrapKey(ha.session, &key_wrap, k->kek, k->free, blob, &len));
+    assert_int_equal(len, 40);
+}
+
 /* More additional data than fit into anything but memory. */
 static void a_long_parameter(void **state)
 {
@@ -339,6 +350,7 @@ int main(void)
         cmocka_unit_test(what_no_member_has),
         cmocka_unit_test(what_cannot_be_copied),
         cmocka_unit_test(a_long_parameter),
+        cmocka_unit_test(all_the_room_there_is),
         cmocka_unit_test(a_request_costs_no_member),
     };
     return cmocka_run_group_tests(tests, begin, end);
