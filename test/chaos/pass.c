@@ -117,11 +117,8 @@ static void close_real(CK_SESSION_HANDLE handle)
 static void lose_login(struct token *token)
 {
     CK_SESSION_HANDLE session = session_any(token);
-    const struct real *real;
-    if (session == CK_INVALID_HANDLE || real_enter(&real) != CKR_OK)
-        return;
-    real->f.C_Logout(session);
-    real_leave();
+    if (session != CK_INVALID_HANDLE)
+        real_logout(session);
 }
 
 /* The login goes with the sessions, also if one of them is still busy and is closed later. */

@@ -25,6 +25,7 @@ enum state {
 static _Atomic(const struct real *) loaded;
 static _Atomic int state;
 static _Atomic unsigned inside;
+static pthread_rwlock_t door = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP; /* shared by those inside */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* one thread loads */
 
@@ -150,6 +151,7 @@ static void drain(void)
 
 CK_RV real_enter(const struct real **ret_real)
 {
+    pthread_rwlock_rdlock(&door);
     atomic_fetch_add(&inside, 1);
     if (atomic_load(&state) != STATE_UP) {
         real_leave();
@@ -159,8 +161,17 @@ CK_RV real_enter(const struct real **ret_real)
     return CKR_OK;
 }
 
+void real_logout(CK_SESSION_HANDLE session)
+{
+    pthread_rwlock_wrlock(&door);
+    if (atomic_load(&state) == STATE_UP)
+        real_loaded()->f.C_Logout(session);
+    pthread_rwlock_unlock(&door);
+}
+
 void real_leave(void)
 {
+    pthread_rwlock_unlock(&door);
     if (atomic_fetch_sub(&inside, 1) == 1 && atomic_load(&state) == STATE_DRAINING)
         drain();
 }
@@ -205,6 +216,7 @@ void real_reinit(void)
 void real_forked(void)
 {
     pthread_mutex_init(&lock, NULL);
+    door = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
     atomic_store(&inside, 0);
     int now = atomic_load(&state);
     if (now == STATE_FINALIZING)

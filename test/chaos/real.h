@@ -27,6 +27,9 @@ const struct real *real_loaded(void);
  */
 CK_RV real_enter(const struct real **ret_real);
 void real_leave(void);
+/* C_Logout while nobody is inside: modules are not made for one under the hands of another thread. The caller
+ * is outside. */
+void real_logout(CK_SESSION_HANDLE session);
 
 /* C_Initialize and C_Finalize as the caller gave them. */
 CK_RV real_initialize(CK_VOID_PTR args);
