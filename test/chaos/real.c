@@ -24,7 +24,6 @@ enum state {
 
 static _Atomic(const struct real *) loaded;
 static _Atomic int state;
-static _Atomic unsigned inside;
 static pthread_rwlock_t door = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP; /* shared by those inside */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* one thread loads */
@@ -138,21 +137,24 @@ static void everything_ended(void)
     token_forget_all();
 }
 
-/* Whoever finds the module empty finalises it. */
+/* Whoever finds the module empty finalises it; the door keeps it empty. Who is inside drains when he leaves.
+ */
 static void drain(void)
 {
     int due = STATE_DRAINING;
-    if (atomic_load(&inside) || !atomic_compare_exchange_strong(&state, &due, STATE_FINALIZING))
+    if (atomic_load(&state) != STATE_DRAINING || pthread_rwlock_trywrlock(&door) != 0)
         return;
-    real_loaded()->f.C_Finalize(NULL);
-    everything_ended();
-    atomic_store(&state, STATE_DOWN);
+    if (atomic_compare_exchange_strong(&state, &due, STATE_FINALIZING)) {
+        real_loaded()->f.C_Finalize(NULL);
+        everything_ended();
+        atomic_store(&state, STATE_DOWN);
+    }
+    pthread_rwlock_unlock(&door);
 }
 
 CK_RV real_enter(const struct real **ret_real)
 {
     pthread_rwlock_rdlock(&door);
-    atomic_fetch_add(&inside, 1);
     if (atomic_load(&state) != STATE_UP) {
         real_leave();
         return CKR_CRYPTOKI_NOT_INITIALIZED;
@@ -167,13 +169,13 @@ void real_logout(CK_SESSION_HANDLE session)
     if (atomic_load(&state) == STATE_UP)
         real_loaded()->f.C_Logout(session);
     pthread_rwlock_unlock(&door);
+    drain();
 }
 
 void real_leave(void)
 {
     pthread_rwlock_unlock(&door);
-    if (atomic_fetch_sub(&inside, 1) == 1 && atomic_load(&state) == STATE_DRAINING)
-        drain();
+    drain();
 }
 
 /* Modules are not made for two threads in C_Initialize: the second one waits. */
@@ -217,7 +219,6 @@ void real_forked(void)
 {
     pthread_mutex_init(&lock, NULL);
     door = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-    atomic_store(&inside, 0);
     int now = atomic_load(&state);
     if (now == STATE_FINALIZING)
         atomic_store(&state, STATE_DRAINING);
