@@ -372,12 +372,7 @@ static void tell(struct group *group, const struct route *route, const struct me
 
 static CK_RV finish(struct group *group, const struct route *route, const struct walk *walk)
 {
-    bool known = route->mech == CK_UNAVAILABLE_INFORMATION, connected = false;
-    for (unsigned i = 0; i < group->count && !known; i++) {
-        known = member_mechanism(group->member[i], route->mech);
-        connected = connected || atomic_load(&group->member[i]->mechanisms);
-    }
-    known = known || !connected;
+    bool known = route->mech == CK_UNAVAILABLE_INFORMATION || group_offers(group, route->mech, 0);
     CK_RV rv = known ? verdict_final(walk->classes, walk->alike, walk->common) : CKR_MECHANISM_INVALID;
     struct name_buf buf;
     /* All alike: over data, or all have failed at once. */
