@@ -175,17 +175,12 @@ CK_RV connect_probe(struct member *member, uint64_t deadline)
     return rv;
 }
 
-/* In the keeper session, which stays: with the last session of an application a token may log it out. */
-static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
-                   uint64_t deadline)
+static CK_RV login_in(struct member *member, struct real_session *session, CK_USER_TYPE user,
+                      const uint8_t *pin, size_t len, uint64_t deadline)
 {
-    struct real_session *session = NULL;
-    CK_RV rv = member_session_keeper(member, deadline, &session);
-    if (rv != CKR_OK)
-        return rv;
     AUTO(secret_free) uint8_t *name = NULL;
     size_t name_len = 0;
-    rv = signon_get_name(member->signon, &name, &name_len);
+    CK_RV rv = signon_get_name(member->signon, &name, &name_len);
     AUTO(frame_unref) struct frame *frame = NULL;
     if (rv == CKR_OK)
         frame = frame_new(VERB_LOGIN, frame_room(len + 1) + frame_room(name_len), 0);
@@ -197,6 +192,19 @@ static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin,
         frame_set_in(frame, 1, name, name_len);
     frame->number_in = user;
     return member_run(member, frame, session, deadline);
+}
+
+/* In the keeper session, which stays: with the last session of an application a token may log it out. */
+static CK_RV login(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
+                   uint64_t deadline)
+{
+    struct real_session *session = NULL;
+    CK_RV rv = member_session_keeper(member, deadline, &session);
+    if (rv != CKR_OK)
+        return rv;
+    rv = login_in(member, session, user, pin, len, deadline);
+    member_session_keeper_done(member, session, rv);
+    return rv;
 }
 
 static CK_RV logout(struct member *member, uint64_t deadline)

@@ -121,7 +121,11 @@ CK_RV member_call_kept(struct member *member, struct frame *frame, uint64_t dead
 {
     struct real_session *session = NULL;
     CK_RV rv = member_session_keeper(member, deadline, &session);
-    return rv == CKR_OK ? member_run(member, frame, session, deadline) : rv;
+    if (rv != CKR_OK)
+        return rv;
+    rv = member_run(member, frame, session, deadline);
+    member_session_keeper_done(member, session, rv);
+    return rv;
 }
 
 void member_event(struct member *member, enum health_event event, CK_RV cause)
@@ -155,6 +159,7 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
     if (event == HEALTH_CAUGHT_UP && member->health.slow_from != 0)
         latency_forget(&member->latency);
     if (to == HEALTH_DOWN && from != HEALTH_DOWN) {
+        atomic_fetch_add(&member->falls, 1);
         /* Nothing of it is trusted when it comes back: not its sessions, not its handles. */
         member->signed_on = 0;
         member->proved = false;

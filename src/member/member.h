@@ -59,6 +59,7 @@ struct member {
     _Atomic uint32_t epoch;   /* real handles and sessions of another one are dead; 0 = never connected */
     _Atomic uint32_t carried; /* the epoch that began with a logout: handles of public session objects of the
                                  one before are still good in it */
+    _Atomic uint32_t falls;   /* how often it has gone down */
     _Atomic uint32_t blamed;  /* health.blames != 0 */
     _Atomic bool signed_in;   /* as the application is, in this epoch: nothing to do before a call */
     _Atomic uint64_t slow_from;
@@ -99,6 +100,7 @@ struct real_session {
     CK_SESSION_HANDLE handle;
     _Atomic uint32_t epoch;
     uint32_t instance_epoch;
+    unsigned users; /* of the keeper session, under the pool's lock: calls that work in it */
     uint64_t idle_since;
     _Atomic uint64_t busy_since; /* runner `inline`: when the call inside began, 0 = none */
 };
@@ -107,12 +109,14 @@ struct real_session {
 MUST_USE CK_RV member_session_take(struct member *member, uint64_t deadline, struct real_session **ret);
 /* Usable again by anybody: no operation runs in it. */
 void member_session_give(struct member *member, struct real_session *session);
-/* Not to be used again: closed in the background, or forgotten if its epoch is over. */
+/* Not to be used again: closed in the background. */
 void member_session_drop(struct member *member, struct real_session *session);
 /* After a call that failed with rv: dropped, or forgotten when its frame was abandoned. */
 void member_session_end(struct member *member, struct real_session *session, CK_RV rv);
-/* The session that owns session objects, of this epoch; opened if need be. It belongs to the member. */
+/* The session that owns session objects, of this epoch; opened if need be. It belongs to the member, and
+ * stays open until all who have it here are done with it; rv: what their call answered. */
 MUST_USE CK_RV member_session_keeper(struct member *member, uint64_t deadline, struct real_session **ret);
+void member_session_keeper_done(struct member *member, struct real_session *session, CK_RV rv);
 
 /*
  * Runs the frame in that session (NULL: none needed) on this member's runner, until the deadline. What the

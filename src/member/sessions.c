@@ -13,7 +13,7 @@ struct member_pool {
     struct lock lock;
     struct cond given;
     struct real_session *idle;
-    struct real_session *dropped; /* to be closed by the keeper's thread */
+    struct real_session *dropped; /* to be closed by the keeper's thread, of this epoch or of older ones */
     struct real_session *owner;   /* the keeper session: owns session objects */
     struct real_session *all;     /* every one that exists, for the watchdog */
     bool opening_owner;
@@ -43,15 +43,6 @@ static void free_locked(struct member_pool *pool, struct real_session *session)
     mem_free(session);
 }
 
-static void free_list_locked(struct member_pool *pool, struct real_session *session)
-{
-    while (session) {
-        struct real_session *next = session->next;
-        free_locked(pool, session);
-        session = next;
-    }
-}
-
 void pool_free(struct member_pool *pool)
 {
     if (!pool)
@@ -63,18 +54,28 @@ void pool_free(struct member_pool *pool)
     mem_free(pool);
 }
 
+static void drop_locked(struct member_pool *pool, struct real_session *session)
+{
+    session->next = pool->dropped;
+    pool->dropped = session;
+}
+
 /*
- * Everything of older epochs is forgotten: the member has forgotten it too. `epoch` may itself be an older
- * one, read before another thread saw the new one. The owner stays in memory: others may be about to use it,
- * and are told by its epoch that it is over.
+ * Nothing of older epochs is used any more. Most of it may still be open there: after a failure of another
+ * kind the member has forgotten nothing, and it has sessions for so many and no more. `epoch` may itself be
+ * an older one, read before another thread saw the new one.
  */
 static void renew_locked(struct member_pool *pool, uint32_t epoch)
 {
     if ((int32_t)(epoch - pool->epoch) <= 0)
         return;
-    free_list_locked(pool, pool->idle);
-    free_list_locked(pool, pool->dropped);
-    pool->idle = pool->dropped = pool->owner = NULL;
+    for (struct real_session *next; pool->idle; pool->idle = next) {
+        next = pool->idle->next;
+        drop_locked(pool, pool->idle);
+    }
+    if (pool->owner)
+        drop_locked(pool, pool->owner);
+    pool->owner = NULL;
     pool->count = pool->idle_count = 0;
     pool->limit = pool->most;
     pool->epoch = epoch;
@@ -205,18 +206,13 @@ void member_session_drop(struct member *member, struct real_session *session)
 {
     struct member_pool *pool = member->pool;
     lock_take(&pool->lock);
-    bool current = session->epoch == pool->epoch;
-    if (current) {
+    if (session->epoch == pool->epoch) {
         pool->count--;
-        session->next = pool->dropped;
-        pool->dropped = session;
         cond_wake_all(&pool->given);
-    } else {
-        free_locked(pool, session);
     }
+    drop_locked(pool, session);
     lock_drop(&pool->lock);
-    if (current)
-        keeper_wake(member);
+    keeper_wake(member);
 }
 
 void pool_forget(struct member *member, struct real_session *session)
@@ -231,6 +227,20 @@ void pool_forget(struct member *member, struct real_session *session)
     lock_drop(&pool->lock);
 }
 
+/* True: `*ret` is the owner, or NULL and it is ours to open. */
+static bool take_owner_locked(struct member_pool *pool, uint64_t deadline, struct real_session **ret)
+{
+    while (pool->opening_owner)
+        if (!cond_wait(&pool->given, &pool->lock, deadline))
+            return false;
+    *ret = pool->owner;
+    if (pool->owner)
+        pool->owner->users++;
+    else
+        pool->opening_owner = true;
+    return true;
+}
+
 CK_RV member_session_keeper(struct member *member, uint64_t deadline, struct real_session **ret)
 {
     struct member_pool *pool = member->pool;
@@ -239,76 +249,117 @@ CK_RV member_session_keeper(struct member *member, uint64_t deadline, struct rea
         return CKR_TOKEN_NOT_PRESENT;
     lock_take(&pool->lock);
     renew_locked(pool, epoch);
-    while (pool->opening_owner)
-        if (!cond_wait(&pool->given, &pool->lock, deadline))
-            break;
-    bool busy = pool->opening_owner;
-    struct real_session *owner = pool->owner;
-    if (!owner && !busy)
-        pool->opening_owner = true;
+    bool ours = take_owner_locked(pool, deadline, ret);
     lock_drop(&pool->lock);
-    if (busy)
+    if (!ours)
         return RV_DEADLINE;
-    if (owner) {
-        *ret = owner;
+    if (*ret)
         return CKR_OK;
-    }
     struct real_session *made = NULL;
     CK_RV rv = open_session(member, epoch, deadline, &made);
     lock_take(&pool->lock);
     pool->opening_owner = false;
-    if (rv == CKR_OK && pool->epoch == epoch)
+    bool late = rv == CKR_OK && pool->epoch != epoch;
+    if (late) {
+        drop_locked(pool, made);
+    } else if (rv == CKR_OK) {
+        made->users = 1;
         pool->owner = *ret = made;
-    bool late = rv == CKR_OK && pool->owner != made;
-    if (late)
-        free_locked(pool, made);
+    }
     cond_wake_all(&pool->given);
     lock_drop(&pool->lock);
     return late ? CKR_SESSION_HANDLE_INVALID : rv;
 }
 
-/* Takes what is to be closed out of the pool: dropped ones, and idle ones that have been idle for long. */
-static struct real_session *take_closable(struct member_pool *pool)
+void member_session_keeper_done(struct member *member, struct real_session *session, CK_RV rv)
+{
+    if (rv == RV_DEADLINE)
+        return;
+    lock_take(&member->pool->lock);
+    session->users--;
+    lock_drop(&member->pool->lock);
+}
+
+/* What has been idle for long is dropped too. */
+static void drop_idle_locked(struct member_pool *pool)
 {
     uint64_t now = clock_coarse();
-    lock_take(&pool->lock);
-    /* Others may have closed theirs meanwhile: it grows back slowly. */
-    pool->limit += pool->limit < pool->most;
-    struct real_session *list = pool->dropped;
-    pool->dropped = NULL;
     struct real_session **at = &pool->idle;
     unsigned kept = 0;
     while (*at) {
         struct real_session *session = *at;
         if (++kept > IDLE_FLOOR && now > session->idle_since + IDLE_LIFE) {
             *at = session->next;
-            session->next = list;
-            list = session;
+            drop_locked(pool, session);
             pool->count--;
             pool->idle_count--;
         } else {
             at = &session->next;
         }
     }
+}
+
+/* The token has forgotten it, and has given its number to a new one of ours. */
+static bool reissued_locked(const struct member_pool *pool, const struct real_session *session)
+{
+    for (const struct real_session *at = pool->all; at; at = at->all_next)
+        if (at != session && at->epoch == pool->epoch && at->handle == session->handle)
+            return true;
+    return false;
+}
+
+/* Takes one out that is to be closed, none of epoch `gone`: the member does not know those any more. */
+static struct real_session *take_dropped(struct member_pool *pool, uint32_t gone)
+{
+    struct real_session *taken = NULL;
+    lock_take(&pool->lock);
+    for (struct real_session **at = &pool->dropped; *at && !taken;) {
+        struct real_session *session = *at;
+        if (session->users > 0) {
+            at = &session->next;
+            continue;
+        }
+        *at = session->next;
+        if (session->epoch != pool->epoch && (session->epoch == gone || reissued_locked(pool, session)))
+            free_locked(pool, session);
+        else
+            taken = session;
+    }
     lock_drop(&pool->lock);
-    return list;
+    return taken;
+}
+
+static CK_RV close_session(struct member *member, const struct real_session *session, uint64_t deadline)
+{
+    AUTO(frame_unref) struct frame *frame = frame_new(VERB_CLOSE_SESSION, 0, 0);
+    if (!frame)
+        return CKR_HOST_MEMORY;
+    /* Not by member_run's session: that is for those of this epoch. */
+    frame->session = session->handle;
+    frame->instance_epoch = session->instance_epoch;
+    return member_run(member, frame, NULL, deadline);
 }
 
 void pool_tidy(struct member *member, uint64_t deadline)
 {
-    struct real_session *session = take_closable(member->pool);
-    while (session) {
-        struct real_session *next = session->next;
-        AUTO(frame_unref) struct frame *frame = frame_new(VERB_CLOSE_SESSION, 0, 0);
-        if (frame && session->epoch == member_epoch(member)) {
-            CK_RV rv = member_run(member, frame, session, deadline);
-            if (rv == RV_DEADLINE)
-                member_event(member, HEALTH_TRANSPORT, rv);
-        }
-        lock_take(&member->pool->lock);
-        free_locked(member->pool, session);
-        lock_drop(&member->pool->lock);
-        session = next;
+    struct member_pool *pool = member->pool;
+    uint32_t gone = 0;
+    lock_take(&pool->lock);
+    renew_locked(pool, member_epoch(member));
+    /* Others may have closed theirs meanwhile: it grows back slowly. */
+    pool->limit += pool->limit < pool->most;
+    drop_idle_locked(pool);
+    lock_drop(&pool->lock);
+    struct real_session *session;
+    while (health_usable(member_state(member)) && (session = take_dropped(pool, gone))) {
+        CK_RV rv = close_session(member, session, deadline);
+        if (rv == CKR_SESSION_HANDLE_INVALID)
+            gone = session->epoch;
+        if (rv == RV_DEADLINE)
+            member_event(member, HEALTH_TRANSPORT, rv);
+        lock_take(&pool->lock);
+        free_locked(pool, session);
+        lock_drop(&pool->lock);
     }
 }
 

@@ -271,19 +271,22 @@ static void drop_handles(struct route *route, const struct member *member)
 }
 
 /*
- * What is learnt about the member from a failure that goes on elsewhere. One of an epoch that is over is old
- * news: since then the member has gone down, and may be back.
+ * What is learnt about the member from a failure that goes on elsewhere. It is old news if the member has
+ * gone down since: it may be back. In an epoch that is over sessions are lost by what another thread did,
+ * too; but in a member that forgets each one at once the threads would end each other's epochs for ever.
  */
-static void note_failure(struct member *member, uint32_t epoch, enum error_class class, CK_RV rv)
+static void note_failure(struct member *member, uint32_t falls, uint32_t epoch, enum error_class class,
+                         CK_RV rv)
 {
     atomic_fetch_add_explicit(&member->failures, 1, memory_order_relaxed);
-    if (epoch != member_epoch(member))
+    if (falls != atomic_load(&member->falls))
         return;
-    if (class == ERROR_TRANSPORT || class == ERROR_SESSION_LOST)
+    bool current = epoch == member_epoch(member);
+    if (class == ERROR_TRANSPORT || (class == ERROR_SESSION_LOST && current))
         member_event(member, HEALTH_TRANSPORT, rv);
-    if (class == ERROR_STALE_HANDLE)
+    else if (class == ERROR_SESSION_LOST || (class == ERROR_STALE_HANDLE && current))
         member_event(member, HEALTH_BLAMED, rv);
-    if (class == ERROR_FULL)
+    else if (class == ERROR_FULL)
         atomic_store(&member->latency.full_until, clock_after(FULL_FOR));
 }
 
@@ -330,6 +333,7 @@ static CK_RV try_member(struct group *group, struct route *route, struct member 
     for (;;) {
         uint32_t epoch = member_epoch(member);
         route->epoch = epoch;
+        route->falls = atomic_load(&member->falls);
         route->attempts++;
         AUTO(frame_unref) struct frame *spare = NULL;
         if (route->frame->writes && !(spare = frame_clone(route->frame, 0))) {
@@ -482,7 +486,7 @@ CK_RV route_run(struct group *group, struct route *route)
         walk.common = rv;
         walk.classes |= 1u << class;
         walk.tried |= bit(member->index);
-        note_failure(member, route->epoch, class, rv);
+        note_failure(member, route->falls, route->epoch, class, rv);
         tell(group, route, member, rv, class);
         if (class == ERROR_AMBIGUOUS) {
             walk.ambiguous |= bit(member->index);
@@ -496,8 +500,19 @@ CK_RV route_run(struct group *group, struct route *route)
     }
 }
 
+/* What is known of the member before a step. */
+struct before {
+    uint32_t epoch, falls;
+};
+
+static struct before look(const struct member *member, const struct real_session *session)
+{
+    return (struct before){session->epoch, atomic_load(&member->falls)};
+}
+
 static CK_RV continue_end(struct group *group, struct member *member, struct real_session *session,
-                          uint32_t epoch, const struct frame *frame, CK_RV rv, enum error_class *ret_class)
+                          struct before before, const struct frame *frame, CK_RV rv,
+                          enum error_class *ret_class)
 {
     struct verdict_facts facts = {
         .logged_in = group_logged_in(group), .needs_handles = true, .judged = judged(frame, rv)};
@@ -506,30 +521,30 @@ static CK_RV continue_end(struct group *group, struct member *member, struct rea
         return rv;
     member_session_end(member, session, rv);
     if (*ret_class == ERROR_SESSION_LOST)
-        member_lost_sessions(member, epoch);
+        member_lost_sessions(member, before.epoch);
     else
-        note_failure(member, epoch, *ret_class, rv);
+        note_failure(member, before.falls, before.epoch, *ret_class, rv);
     return rv;
 }
 
 CK_RV route_continue(struct group *group, struct member *member, struct real_session *session,
                      struct frame *frame, uint64_t deadline, enum error_class *ret_class)
 {
-    uint32_t epoch = session->epoch;
+    struct before before = look(member, session);
     CK_RV rv = member_run(member, frame, session, deadline);
-    return continue_end(group, member, session, epoch, frame, rv, ret_class);
+    return continue_end(group, member, session, before, frame, rv, ret_class);
 }
 
 CK_RV route_continue_key(struct group *group, struct member *member, struct real_session *session,
                          struct object *key, struct frame *frame, uint64_t deadline,
                          enum error_class *ret_class)
 {
-    uint32_t epoch = session->epoch;
+    struct before before = look(member, session);
     struct route route = {.frame = frame, .key = {key}};
-    CK_RV rv = fill_handles(group, &route, member, epoch, deadline);
+    CK_RV rv = fill_handles(group, &route, member, before.epoch, deadline);
     if (rv == CKR_OK)
         rv = member_run(member, frame, session, deadline);
-    return continue_end(group, member, session, epoch, frame, rv, ret_class);
+    return continue_end(group, member, session, before, frame, rv, ret_class);
 }
 
 const char *route_rv_name(CK_RV rv, struct name_buf *buf)

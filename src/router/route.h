@@ -27,6 +27,7 @@ struct route {
     uint32_t epoch;               /* of the member, in which it was done */
     struct real_session *session; /* with `hold` */
     unsigned attempts;
+    uint32_t falls; /* the member's, before the last attempt */
 };
 
 void route_init(struct route *route, struct frame *frame, enum work_class work, uint64_t deadline);
