@@ -95,14 +95,24 @@ static bool note_opened(void *handle)
     return true;
 }
 
+/* The C library of a namespace in which nothing else could be loaded: there are 16, and who fails tries
+ * again. */
+static void *_Atomic spare;
+
 /* The C library first, so that its keys are numbered before anything else of the namespace can make one. */
 static void *open_apart(const char *path)
 {
     Lmid_t id;
-    void *libc = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW | RTLD_LOCAL);
-    if (!libc || dlinfo(libc, RTLD_DI_LMID, &id) != 0 || !own_keys(libc))
-        return NULL;
-    return dlmopen(id, path, RTLD_NOW | RTLD_LOCAL);
+    void *libc = atomic_exchange(&spare, NULL);
+    if (!libc) {
+        libc = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW | RTLD_LOCAL);
+        if (!libc || !own_keys(libc))
+            return NULL;
+    }
+    void *handle = dlinfo(libc, RTLD_DI_LMID, &id) == 0 ? dlmopen(id, path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    if (!handle)
+        atomic_store(&spare, libc);
+    return handle;
 }
 
 bool namespace_open(const char *path, struct namespace *ret, const char **ret_why)

@@ -10,7 +10,7 @@
 
 size_t frame_room(size_t len)
 {
-    return (len + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    return len < FRAME_ROOM_MAX ? (len + ALIGN - 1) & ~(size_t)(ALIGN - 1) : FRAME_ROOM_MAX;
 }
 
 struct frame *frame_new(enum verb verb, size_t room, size_t out_room)

@@ -108,6 +108,7 @@ struct frame {
 
     /* The answer: written by who runs it. */
     CK_RV rv;
+    bool sent;               /* it may have reached the member */
     uint32_t instance_epoch; /* before: that the session or slot is of, 0 = any; then that it ran in */
     unsigned step_reached;   /* the step that gave rv */
     CK_ULONG out_len;
@@ -126,7 +127,7 @@ struct frame {
     _Alignas(16) uint8_t arena[];
 };
 
-/* Bytes of arena that each part needs. */
+/* Bytes of arena that each part needs; for a length that nobody can mean one that frame_new refuses. */
 size_t frame_room(size_t len);
 /* One that cannot be copied has more room than frame_new gives. */
 size_t frame_room_mech(const CK_MECHANISM *mech);

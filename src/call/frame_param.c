@@ -88,7 +88,7 @@ static size_t room_of_inner(const struct param_field *field, const void *param, 
         return SIZE_MAX;
     for (size_t k = 0; (inner = inner_of(field, param, k)); k++) {
         size_t more = room_of_fields(field->inner, inner, param, depth);
-        if (more == SIZE_MAX)
+        if (more == SIZE_MAX || room > FIELD_MAX)
             return SIZE_MAX;
         room += more;
     }
@@ -101,7 +101,7 @@ static size_t room_of_template(const struct param_field *field, const void *para
     if (!mech_field_count(field, param, &count))
         return SIZE_MAX;
     room = frame_room_templ(target_of(field, param), count);
-    return room < FRAME_ROOM_MAX ? room : SIZE_MAX;
+    return room <= FIELD_MAX ? room : SIZE_MAX;
 }
 
 /* The bytes where a handle should be, if one should be there, are one. */

@@ -212,7 +212,7 @@ static void find_locked(struct catalog *catalog, const CK_ATTRIBUTE *templ, CK_U
     const CK_ATTRIBUTE *label = template_get(templ, count, CKA_LABEL),
                        *id = template_get(templ, count, CKA_ID);
     const CK_ATTRIBUTE *key = id ? id : label;
-    if (!key || key->ulValueLen == 0) {
+    if (!key || !key->pValue || key->ulValueLen == 0 || key->ulValueLen == CK_UNAVAILABLE_INFORMATION) {
         for (struct object *object = catalog->first; object; object = object->next)
             if (object_visible(object, logged_in) && attrs_match(&object->attrs, templ, count))
                 hit(hits, object);

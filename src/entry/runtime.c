@@ -21,7 +21,8 @@
 
 static _Atomic(struct runtime *) current;
 
-static struct visitors calls; /* of the application */
+static struct visitors calls;  /* of the application */
+static _Atomic uint32_t owner; /* the fork generation that all this is of */
 
 /* C_Initialize and C_Finalize one at a time: generation and a bit, so that a child is not kept out by its
  * parent's. */
@@ -48,8 +49,11 @@ static void turn_give(void)
     atomic_store(&turn, (uint64_t)fork_generation() << 1);
 }
 
+/* A child's thread is not counted before the parent's are forgotten: it would be missing when it leaves. */
 struct runtime *runtime_enter(unsigned *ret_ticket)
 {
+    if (atomic_load_explicit(&owner, memory_order_acquire) != fork_generation())
+        return NULL;
     unsigned ticket = visitors_enter(&calls);
     struct runtime *runtime = atomic_load(&current);
     if (!runtime || runtime->generation != fork_generation()) {
@@ -67,8 +71,7 @@ void runtime_leave(unsigned ticket)
 
 bool runtime_is_running(void)
 {
-    struct runtime *runtime = atomic_load(&current);
-    return runtime && runtime->generation == fork_generation();
+    return atomic_load(&owner) == fork_generation() && atomic_load(&current);
 }
 
 struct token *runtime_token(const struct runtime *runtime, CK_SLOT_ID slot)
@@ -82,16 +85,15 @@ struct token *runtime_token(const struct runtime *runtime, CK_SLOT_ID slot)
 /* In a forked child: what the parent had is neither used nor touched. */
 static void abandon_parent(void)
 {
-    static uint32_t seen;
     uint32_t generation = fork_generation();
-    if (seen == generation)
+    if (atomic_load(&owner) == generation)
         return;
-    seen = generation;
     atomic_store(&current, NULL);
     visitors_forget(&calls);
     secret_after_fork();
     log_after_fork();
     instance_forget_images();
+    atomic_store(&owner, generation);
 }
 
 static void log_lines(enum log_level level, const char *event, char *text)

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "call/rv.h"
 #include "member/keeper.h"
+#include "member/sessions.h"
 
 #define MECHANISMS_MAX 512
 
@@ -151,6 +152,8 @@ CK_RV connect_prove(struct member *member, uint64_t deadline)
 
 static CK_RV probe_keys(struct member *member, uint64_t deadline)
 {
+    /* Now that it answers, and first: with them it may have no session left for us. */
+    pool_close(member);
     CK_RV rv = connect_prove(member, deadline);
     return rv == CKR_USER_NOT_LOGGED_IN && signon_generation(member->signon) == 0 ? CKR_OK : rv;
 }
@@ -183,7 +186,7 @@ static CK_RV login_in(struct member *member, struct real_session *session, CK_US
     CK_RV rv = signon_get_name(member->signon, &name, &name_len);
     AUTO(frame_unref) struct frame *frame = NULL;
     if (rv == CKR_OK)
-        frame = frame_new(VERB_LOGIN, frame_room(len + 1) + frame_room(name_len), 0);
+        frame = frame_new(VERB_LOGIN, frame_room(len) + frame_room(name_len), 0);
     if (!frame)
         return CKR_HOST_MEMORY;
     if (pin)
@@ -356,7 +359,7 @@ CK_RV member_sign_on(struct member *member, uint64_t deadline)
         member->signing_on = true;
     lock_drop(&member->lock);
     if (!in_time)
-        return RV_DEADLINE;
+        return RV_NO_TIME;
     if (done)
         return CKR_OK;
     CK_RV rv = sign_on_once(member, deadline);
@@ -367,6 +370,8 @@ CK_RV member_sign_on(struct member *member, uint64_t deadline)
 static CK_RV try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pin, size_t len,
                      uint64_t deadline)
 {
+    if (member_state(member) == HEALTH_PIN_MISMATCH && refused_before(member, pin, len))
+        return RV_PIN_REFUSED;
     if (member->config->pin_file) {
         /* Its PIN is its own: the application's is compared with it, which costs no attempt. */
         uint8_t *own = NULL;
@@ -392,7 +397,7 @@ CK_RV member_try_pin(struct member *member, CK_USER_TYPE user, const uint8_t *pi
         member->signing_on = true;
     lock_drop(&member->lock);
     if (!in_time)
-        return RV_DEADLINE;
+        return RV_NO_TIME;
     CK_RV rv = try_pin(member, user, pin, len, deadline);
     give_turn(member);
     return rv;

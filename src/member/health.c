@@ -73,9 +73,7 @@ struct health health_step(struct health health, enum health_event event, CK_RV c
         return health;
     switch (event) {
     case HEALTH_TRANSPORT:
-        return health.state == HEALTH_PIN_MISMATCH || health.state == HEALTH_DOWN
-                   ? health
-                   : fail(health, cause, now, random);
+        return health.state == HEALTH_DOWN ? health : fail(health, cause, now, random);
     case HEALTH_BLAMED:
         if (!health_usable(health.state))
             return health;

@@ -94,7 +94,7 @@ static void step(struct member *member)
 {
     struct member_keeper *keeper = member->keeper;
     watch_inline(member);
-    pool_tidy(member, clock_after(member->group->call_timeout));
+    pool_tidy(member);
     enum health_state state = member_state(member);
     if (state == HEALTH_CATCHING_UP) {
         make_ready(member);

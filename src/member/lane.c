@@ -125,7 +125,7 @@ static void run_here(struct member *member, struct frame *frame)
  * any state. */
 static void clean_late(struct member *member, struct frame *frame)
 {
-    CK_SESSION_HANDLE session = frame->session;
+    CK_SESSION_HANDLE session = frame->verb == VERB_CLOSE_SESSION ? CK_INVALID_HANDLE : frame->session;
     unsigned ticket;
     const struct module *module = session ? instance_enter(member->instance, &ticket) : NULL;
     if (module) {

@@ -79,6 +79,7 @@ CK_RV member_run(struct member *member, struct frame *frame, struct real_session
         frame->instance_epoch = member->instance_epoch;
         lock_drop(&member->lock);
     }
+    frame->sent = true;
     if (member->config->runner == RUNNER_INLINE)
         return inline_run(member, frame, session);
     return lane_run(member, frame, session, deadline);
@@ -158,8 +159,9 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
         atomic_store(&member->signed_in, false);
     if (event == HEALTH_CAUGHT_UP && member->health.slow_from != 0)
         latency_forget(&member->latency);
-    if (to == HEALTH_DOWN && from != HEALTH_DOWN) {
+    if ((from == HEALTH_DOWN) != (to == HEALTH_DOWN))
         atomic_fetch_add(&member->falls, 1);
+    if (to == HEALTH_DOWN && from != HEALTH_DOWN) {
         /* Nothing of it is trusted when it comes back: not its sessions, not its handles. */
         member->signed_on = 0;
         member->proved = false;

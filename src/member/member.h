@@ -59,7 +59,7 @@ struct member {
     _Atomic uint32_t epoch;   /* real handles and sessions of another one are dead; 0 = never connected */
     _Atomic uint32_t carried; /* the epoch that began with a logout: handles of public session objects of the
                                  one before are still good in it */
-    _Atomic uint32_t falls;   /* how often it has gone down */
+    _Atomic uint32_t falls;   /* how often it has gone down or come up again */
     _Atomic uint32_t blamed;  /* health.blames != 0 */
     _Atomic bool signed_in;   /* as the application is, in this epoch: nothing to do before a call */
     _Atomic uint64_t slow_from;
@@ -100,7 +100,9 @@ struct real_session {
     CK_SESSION_HANDLE handle;
     _Atomic uint32_t epoch;
     uint32_t instance_epoch;
-    unsigned users; /* of the keeper session, under the pool's lock: calls that work in it */
+    unsigned renewal; /* of the pool, in which it was counted */
+    unsigned users;   /* of the keeper session, under the pool's lock: calls that work in it */
+    bool abandoned;   /* the same: one of them still does, and its lane will close it */
     uint64_t idle_since;
     _Atomic uint64_t busy_since; /* runner `inline`: when the call inside began, 0 = none */
 };

@@ -2,7 +2,7 @@
 
 static struct frame *pin_frame(enum verb verb, struct pin first, struct pin second)
 {
-    struct frame *frame = frame_new(verb, frame_room(first.len + 1) + frame_room(second.len + 1), 0);
+    struct frame *frame = frame_new(verb, frame_room(first.len) + frame_room(second.len), 0);
     if (!frame)
         return NULL;
     frame_set_in(frame, 0, first.data, first.len);

@@ -8,6 +8,7 @@
 
 #define IDLE_FLOOR 4
 #define IDLE_LIFE  (60 * NS_PER_S)
+#define CLOSING    NS_PER_S /* how long the keeper closes before it looks after other things */
 
 struct member_pool {
     struct lock lock;
@@ -17,8 +18,9 @@ struct member_pool {
     struct real_session *owner;   /* the keeper session: owns session objects */
     struct real_session *all;     /* every one that exists, for the watchdog */
     bool opening_owner;
-    unsigned count, idle_count; /* of this epoch, the owner not included */
+    unsigned count, idle_count; /* since the last renewal, the owner not included */
     unsigned limit, most;       /* how many at once now, and as configured */
+    unsigned renewals;
     uint32_t epoch;
 };
 
@@ -78,7 +80,18 @@ static void renew_locked(struct member_pool *pool, uint32_t epoch)
     pool->owner = NULL;
     pool->count = pool->idle_count = 0;
     pool->limit = pool->most;
+    pool->renewals++;
     pool->epoch = epoch;
+    cond_wake_all(&pool->given);
+}
+
+/* One that was counted then is no more, or was not to be had. */
+static void uncount_locked(struct member_pool *pool, unsigned renewal)
+{
+    if (renewal != pool->renewals)
+        return;
+    pool->count--;
+    cond_wake_all(&pool->given);
 }
 
 void pool_carry(struct member_pool *pool, uint32_t seen)
@@ -119,10 +132,11 @@ static CK_RV open_session(struct member *member, uint32_t epoch, uint64_t deadli
     return CKR_OK;
 }
 
-/* True: `*ret` is an idle session, or NULL and one may be opened (already counted). */
-static bool take_locked(struct member_pool *pool, struct real_session **ret)
+/* True: `*ret` is an idle session, or NULL and one may be opened (already counted, in `*ret_renewal`). */
+static bool take_locked(struct member_pool *pool, struct real_session **ret, unsigned *ret_renewal)
 {
     *ret = pool->idle;
+    *ret_renewal = pool->renewals;
     if (pool->idle) {
         pool->idle = pool->idle->next;
         pool->idle_count--;
@@ -135,11 +149,11 @@ static bool take_locked(struct member_pool *pool, struct real_session **ret)
 }
 
 /* The member has no more sessions for us: live with those that there are. */
-static bool shrink(struct member_pool *pool, uint32_t epoch)
+static bool shrink(struct member_pool *pool, unsigned renewal)
 {
     lock_take(&pool->lock);
     bool others = true;
-    if (pool->epoch == epoch) {
+    if (pool->renewals == renewal) {
         pool->count--;
         others = pool->count > 0;
         if (others)
@@ -157,10 +171,11 @@ CK_RV member_session_take(struct member *member, uint64_t deadline, struct real_
         if (epoch == 0)
             return CKR_TOKEN_NOT_PRESENT;
         struct real_session *session = NULL;
+        unsigned renewal;
         lock_take(&pool->lock);
         renew_locked(pool, epoch);
         bool in_time = true, got = false;
-        while (pool->epoch == epoch && !(got = take_locked(pool, &session)) && in_time)
+        while (pool->epoch == epoch && !(got = take_locked(pool, &session, &renewal)) && in_time)
             in_time = cond_wait(&pool->given, &pool->lock, deadline);
         lock_drop(&pool->lock);
         if (!got && !in_time)
@@ -172,16 +187,18 @@ CK_RV member_session_take(struct member *member, uint64_t deadline, struct real_
             return CKR_OK;
         }
         CK_RV rv = open_session(member, epoch, deadline, ret);
-        if (rv == CKR_OK)
+        if (rv == CKR_OK) {
+            (*ret)->renewal = renewal;
             return CKR_OK;
-        if (rv != CKR_SESSION_COUNT || !shrink(pool, epoch)) {
-            lock_take(&pool->lock);
-            if (rv != CKR_SESSION_COUNT && pool->epoch == epoch && pool->count > 0)
-                pool->count--;
-            cond_wake_all(&pool->given);
-            lock_drop(&pool->lock);
-            return rv;
         }
+        if (rv == CKR_SESSION_COUNT && shrink(pool, renewal))
+            continue;
+        if (rv != CKR_SESSION_COUNT) {
+            lock_take(&pool->lock);
+            uncount_locked(pool, renewal);
+            lock_drop(&pool->lock);
+        }
+        return rv;
     }
 }
 
@@ -206,10 +223,7 @@ void member_session_drop(struct member *member, struct real_session *session)
 {
     struct member_pool *pool = member->pool;
     lock_take(&pool->lock);
-    if (session->epoch == pool->epoch) {
-        pool->count--;
-        cond_wake_all(&pool->given);
-    }
+    uncount_locked(pool, session->renewal);
     drop_locked(pool, session);
     lock_drop(&pool->lock);
     keeper_wake(member);
@@ -219,10 +233,7 @@ void pool_forget(struct member *member, struct real_session *session)
 {
     struct member_pool *pool = member->pool;
     lock_take(&pool->lock);
-    if (session->epoch == pool->epoch) {
-        pool->count--;
-        cond_wake_all(&pool->given);
-    }
+    uncount_locked(pool, session->renewal);
     free_locked(pool, session);
     lock_drop(&pool->lock);
 }
@@ -252,7 +263,7 @@ CK_RV member_session_keeper(struct member *member, uint64_t deadline, struct rea
     bool ours = take_owner_locked(pool, deadline, ret);
     lock_drop(&pool->lock);
     if (!ours)
-        return RV_DEADLINE;
+        return RV_NO_TIME;
     if (*ret)
         return CKR_OK;
     struct real_session *made = NULL;
@@ -273,10 +284,9 @@ CK_RV member_session_keeper(struct member *member, uint64_t deadline, struct rea
 
 void member_session_keeper_done(struct member *member, struct real_session *session, CK_RV rv)
 {
-    if (rv == RV_DEADLINE)
-        return;
     lock_take(&member->pool->lock);
     session->users--;
+    session->abandoned |= rv == RV_DEADLINE;
     lock_drop(&member->pool->lock);
 }
 
@@ -291,8 +301,8 @@ static void drop_idle_locked(struct member_pool *pool)
         if (++kept > IDLE_FLOOR && now > session->idle_since + IDLE_LIFE) {
             *at = session->next;
             drop_locked(pool, session);
-            pool->count--;
             pool->idle_count--;
+            uncount_locked(pool, session->renewal);
         } else {
             at = &session->next;
         }
@@ -308,8 +318,24 @@ static bool reissued_locked(const struct member_pool *pool, const struct real_se
     return false;
 }
 
-/* Takes one out that is to be closed, none of epoch `gone`: the member does not know those any more. */
-static struct real_session *take_dropped(struct member_pool *pool, uint32_t gone)
+/* What the keeper knows of an epoch that is over while it closes. */
+struct closing {
+    uint32_t epoch;   /* the last answer was of one of that epoch */
+    unsigned unknown; /* and so many in a row said that the session is unknown */
+};
+
+/* A token may end single sessions by itself; when two in a row are unknown it has forgotten all of them. */
+static bool needs_closing_locked(const struct member_pool *pool, const struct real_session *session,
+                                 const struct closing *closing)
+{
+    if (session->abandoned)
+        return false;
+    bool forgotten = closing->unknown > 1 && session->epoch == closing->epoch;
+    return session->epoch == pool->epoch || (!forgotten && !reissued_locked(pool, session));
+}
+
+/* Takes one out that is to be closed; the keeper session only when nobody works in it. */
+static struct real_session *take_dropped(struct member_pool *pool, const struct closing *closing)
 {
     struct real_session *taken = NULL;
     lock_take(&pool->lock);
@@ -320,10 +346,10 @@ static struct real_session *take_dropped(struct member_pool *pool, uint32_t gone
             continue;
         }
         *at = session->next;
-        if (session->epoch != pool->epoch && (session->epoch == gone || reissued_locked(pool, session)))
-            free_locked(pool, session);
-        else
+        if (needs_closing_locked(pool, session, closing))
             taken = session;
+        else
+            free_locked(pool, session);
     }
     lock_drop(&pool->lock);
     return taken;
@@ -340,27 +366,63 @@ static CK_RV close_session(struct member *member, const struct real_session *ses
     return member_run(member, frame, NULL, deadline);
 }
 
-void pool_tidy(struct member *member, uint64_t deadline)
+/* It is no more, or the lane closes it. */
+static bool is_closed(CK_RV rv)
+{
+    return rv == CKR_OK || rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED || rv == RV_DEADLINE;
+}
+
+static bool close_one(struct member *member, struct real_session *session, struct closing *closing)
 {
     struct member_pool *pool = member->pool;
-    uint32_t gone = 0;
+    CK_RV rv = close_session(member, session, clock_after(member->group->call_timeout));
+    if (rv == RV_DEADLINE)
+        member_event(member, HEALTH_TRANSPORT, rv);
+    closing->unknown = rv != CKR_SESSION_HANDLE_INVALID   ? 0
+                       : session->epoch == closing->epoch ? closing->unknown + 1
+                                                          : 1;
+    closing->epoch = session->epoch;
+    bool closed = is_closed(rv);
     lock_take(&pool->lock);
-    renew_locked(pool, member_epoch(member));
+    if (closed)
+        free_locked(pool, session);
+    else
+        drop_locked(pool, session);
+    /* There is room for others again. */
+    if (rv == CKR_OK)
+        pool->limit = pool->most;
+    lock_drop(&pool->lock);
+    return closed && rv != RV_DEADLINE;
+}
+
+void pool_close(struct member *member)
+{
+    uint64_t end = clock_after(CLOSING);
+    struct closing closing = {0};
+    struct real_session *session;
+    bool in_time = true;
+    lock_take(&member->pool->lock);
+    renew_locked(member->pool, member_epoch(member));
+    lock_drop(&member->pool->lock);
+    while (in_time && (session = take_dropped(member->pool, &closing))) {
+        if (!close_one(member, session, &closing))
+            return;
+        in_time = clock_now() < end;
+    }
+    if (!in_time)
+        keeper_wake(member);
+}
+
+void pool_tidy(struct member *member)
+{
+    struct member_pool *pool = member->pool;
+    lock_take(&pool->lock);
     /* Others may have closed theirs meanwhile: it grows back slowly. */
     pool->limit += pool->limit < pool->most;
     drop_idle_locked(pool);
     lock_drop(&pool->lock);
-    struct real_session *session;
-    while (health_usable(member_state(member)) && (session = take_dropped(pool, gone))) {
-        CK_RV rv = close_session(member, session, deadline);
-        if (rv == CKR_SESSION_HANDLE_INVALID)
-            gone = session->epoch;
-        if (rv == RV_DEADLINE)
-            member_event(member, HEALTH_TRANSPORT, rv);
-        lock_take(&pool->lock);
-        free_locked(pool, session);
-        lock_drop(&pool->lock);
-    }
+    if (health_usable(member_state(member)))
+        pool_close(member);
 }
 
 uint64_t pool_oldest_call(struct member_pool *pool)

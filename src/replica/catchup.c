@@ -104,6 +104,11 @@ CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct 
     bool stale = is_stale(managed, record);
     if (!stale)
         rv = replica_ensure(managed, remote, record, object, &handle);
+    /* Destroyed while it was being made: whoever did that may have looked here before. */
+    if (rv == CKR_OK && !stale && managed_is_destroyed(managed, record)) {
+        (void)!remote_destroy(remote, handle);
+        stale = true;
+    }
     if (rv == CKR_OK && object && !stale)
         object_set_replica(object, remote.member->index, epoch, handle);
     if (object)

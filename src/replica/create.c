@@ -10,6 +10,7 @@
 #include "call/names.h"
 #include "call/rv.h"
 #include "replica/destroy.h"
+#include "replica/naming.h"
 #include "replica/place.h"
 #include "replica/proof.h"
 #include "replica/public.h"
@@ -101,9 +102,10 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
     struct group *group = managed->group;
     struct record *record = &making->record;
     uint64_t deadline = clock_after(group->config->call_timeout);
-    record->flags = flags;
+    record->flags |= flags;
     managed_refresh(managed, false);
-    if (catalog_id_is_taken(group->catalog, &record->attrs, NULL))
+    bool told = record->wrap == WRAP_NONE || proof_tells(record);
+    if (!told || catalog_id_is_taken(group->catalog, &record->attrs, NULL))
         record->flags |= RECORD_OWN_ID;
     CK_RV rv = seal_write(managed, record, deadline);
     if (rv != CKR_OK)
@@ -123,7 +125,9 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
     if (rv != CKR_OK) {
         log_event(LOG_ERROR, "too-few-copies", "group=%s min-copies=%u what=%s", group->config->name, copies,
                   "the object was taken back");
-        (void)!destroy_object(managed, object);
+        if (destroy_object(managed, object) != CKR_OK)
+            log_event(LOG_ERROR, "object-left", "group=%s what=%s", group->config->name,
+                      "an object that was reported as not made could not be taken back; see p11ha verify");
         return rv;
     }
     *ret = object->item.handle;
@@ -187,13 +191,14 @@ static CK_RV pin_here(struct managed *managed, struct remote remote, struct maki
         return why;
     }
     struct template t;
-    CK_OBJECT_HANDLE published;
-    template_publish(&making->attrs, &t);
-    CK_RV rv = remote_copy(remote, making->real, t.item, t.count, &published);
-    if (rv != CKR_OK)
-        return rv;
     making->record.wrap = WRAP_PINNED;
     making->record.proof_kind = PROOF_NONE;
+    making->record.flags = RECORD_OWN_ID;
+    template_publish(&making->attrs, &t);
+    t.count = naming_apply(&making->record, t.item, t.count, TEMPLATE_MAX);
+    CK_RV rv = remote_copy(remote, making->real, t.item, t.count, &making->published);
+    if (rv != CKR_OK)
+        return rv;
     snprintf(making->record.pinned_member, sizeof(making->record.pinned_member), "%s",
              remote.member->config->name);
     log_event(LOG_WARN, "key-pinned", "group=%s member=%s why=%s", managed->group->config->name,
@@ -217,11 +222,16 @@ static CK_RV describe_all(struct managed *managed, struct remote remote, struct 
     return CKR_OK;
 }
 
+/* `all`: nothing of it is to stay, a pinned key's only copy neither. */
 static void drop_tryouts(struct remote remote, struct creation *creation, bool all)
 {
-    for (unsigned i = 0; i < creation->makings; i++)
+    for (unsigned i = 0; i < creation->makings; i++) {
+        if (all && creation->making[i]->published != CK_INVALID_HANDLE)
+            (void)!remote_destroy(remote, creation->making[i]->published);
+        creation->making[i]->published = CK_INVALID_HANDLE;
         if ((all || creation->making[i]->token) && creation->making[i]->real != CK_INVALID_HANDLE)
             (void)!remote_destroy(remote, creation->making[i]->real);
+    }
 }
 
 /* Elsewhere once more? What the member could not do because it is in trouble. */
@@ -258,7 +268,7 @@ static CK_RV try_out(struct managed *managed, struct creation *creation, struct 
         drop_tryouts(*ret_remote, creation, true);
         if (!elsewhere(rv))
             return rv;
-        route.avoid |= UINT64_C(1) << route.member->index;
+        route.avoid |= route_bit(route.member->index);
     }
 }
 
@@ -287,10 +297,12 @@ CK_RV create_objects(struct managed *managed, struct creation *creation, CK_OBJE
     for (unsigned i = 0; i < creation->makings; i++) {
         AUTO(object_unref)
         struct object *object = made[i] ? catalog_ref(managed->group->catalog, made[i]) : NULL;
-        if (rv != CKR_OK && object)
-            (void)!destroy_object(managed, object);
-        else
+        if (rv == CKR_OK)
             ret[i] = made[i];
+        else if (object && object->token)
+            (void)!destroy_object(managed, object);
+        else if (object)
+            transient_destroy(managed->group, object);
     }
     return rv;
 }

@@ -11,8 +11,9 @@ struct making {
     const CK_ATTRIBUTE *asked;
     CK_ULONG count;
     bool token;
-    CK_OBJECT_HANDLE real; /* the session object on remote.member */
-    struct attrs attrs;    /* as the application will see them */
+    CK_OBJECT_HANDLE real;      /* the session object on remote.member */
+    CK_OBJECT_HANDLE published; /* the token object there, of a key that is pinned */
+    struct attrs attrs;         /* as the application will see them */
     struct record record;
 };
 void making_end(struct making *making);

@@ -39,7 +39,10 @@ static CK_RV remove_pinned(struct managed *managed, struct object *object, uint6
         return CKR_DEVICE_ERROR;
     CK_RV rv =
         managed->group->hooks.resolve(managed->group->hooks.ctx, object, remote.member, deadline, &handle);
-    return rv == CKR_OK ? remote_destroy(remote, handle) : rv;
+    if (rv == CKR_OK)
+        rv = remote_destroy(remote, handle);
+    /* Gone already: by an attempt before this one, or with its token. */
+    return rv == CKR_OBJECT_HANDLE_INVALID ? CKR_OK : rv;
 }
 
 CK_RV destroy_object(struct managed *managed, struct object *object)

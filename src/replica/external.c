@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "call/rv.h"
 #include "catalog/identity.h"
@@ -333,6 +334,20 @@ CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG cou
     return CKR_OK;
 }
 
+/* The application is told that it has failed. */
+static void take_back(struct group *group, struct remote remote, CK_OBJECT_HANDLE real,
+                      CK_OBJECT_HANDLE *handle)
+{
+    AUTO(object_unref) struct object *object = *handle ? catalog_ref(group->catalog, *handle) : NULL;
+    if (object)
+        catalog_remove(group->catalog, object);
+    *handle = CK_INVALID_HANDLE;
+    if (remote_destroy(remote, real) != CKR_OK)
+        log_event(LOG_ERROR, "object-left", "group=%s member=%s what=%s", group->config->name,
+                  remote.member->config->name,
+                  "an object that was reported as not made could not be removed");
+}
+
 CK_RV external_make(struct group *group, struct external_making *making, CK_OBJECT_HANDLE *ret)
 {
     struct route route;
@@ -349,6 +364,7 @@ CK_RV external_make(struct group *group, struct external_making *making, CK_OBJE
         frame_give_back(route.frame, making->given, NULL);
     struct remote remote = {route.member, clock_after(group->config->call_timeout), route.epoch};
     struct origin origin = {route.frame, route.member, route.epoch, making->session};
+    bool made = rv == CKR_OK;
     for (unsigned i = 0; rv == CKR_OK && i < making->objects; i++) {
         struct making one = {.token = making->token[i], .real = route.frame->made[i]};
         rv = read_object(remote, one.real, &one.attrs);
@@ -356,6 +372,8 @@ CK_RV external_make(struct group *group, struct external_making *making, CK_OBJE
             rv = making_keep(group, NULL, &origin, &one, &ret[i]);
         making_end(&one);
     }
+    for (unsigned i = 0; made && rv != CKR_OK && i < making->objects; i++)
+        take_back(group, remote, route.frame->made[i], &ret[i]);
     frame_unref(route.frame);
     return rv;
 }

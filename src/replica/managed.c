@@ -127,6 +127,17 @@ static CK_RV remember_seal(struct managed *managed, struct object *object, const
     return CKR_OK;
 }
 
+bool managed_is_destroyed(struct managed *managed, const struct record *record)
+{
+    uint64_t version = 0;
+    struct record now = {0};
+    if (vault_version(managed->vault, record->uuid, &version) != 0 || version <= record->version)
+        return false;
+    bool destroyed = vault_read(managed->vault, record->uuid, &now) == 0 && now.state != RECORD_LIVE;
+    record_end(&now);
+    return destroyed;
+}
+
 CK_RV managed_object(struct managed *managed, const struct record *record, struct object **ret)
 {
     struct object *object = object_new(managed->group->count);

@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "replica/proof.h"
 #include "router/verdict.h"
 
 enum { UNKNOWN, KEEPS_APART, OVERWRITES };
@@ -51,10 +52,15 @@ CK_RV naming_find_out(struct managed *managed, struct remote remote, bool *ret)
     return CKR_OK;
 }
 
+bool naming_is_uuid(const struct record *record)
+{
+    return record->wrap != WRAP_NONE && record->flags & RECORD_OWN_ID && !proof_tells(record);
+}
+
 CK_RV naming_settle(struct managed *managed, struct remote remote, struct record *view)
 {
     bool overwrites = false;
-    if (!(view->flags & RECORD_OWN_ID))
+    if (!(view->flags & RECORD_OWN_ID) || naming_is_uuid(view))
         return CKR_OK;
     CK_RV rv = naming_find_out(managed, remote, &overwrites);
     if (!overwrites)
@@ -62,10 +68,16 @@ CK_RV naming_settle(struct managed *managed, struct remote remote, struct record
     return rv;
 }
 
-size_t naming_apply(const struct record *record, CK_ATTRIBUTE *templ, size_t count)
+size_t naming_apply(const struct record *record, CK_ATTRIBUTE *templ, size_t count, size_t max)
 {
+    const CK_ATTRIBUTE own = {CKA_ID, (void *)(uintptr_t)record->uuid, UUID_LEN};
+    bool there = false;
     for (size_t i = 0; i < count && record->flags & RECORD_OWN_ID; i++)
-        if (templ[i].type == CKA_ID)
-            templ[i] = (CK_ATTRIBUTE){CKA_ID, (void *)(uintptr_t)record->uuid, UUID_LEN};
+        if (templ[i].type == CKA_ID) {
+            templ[i] = own;
+            there = true;
+        }
+    if (!there && count < max && naming_is_uuid(record))
+        templ[count++] = own;
     return count;
 }

@@ -105,6 +105,13 @@ static CK_RV compare_attributes(struct remote remote, CK_OBJECT_HANDLE object, c
     return rv;
 }
 
+bool proof_tells(const struct record *record)
+{
+    if (record->proof_kind == PROOF_NONE)
+        return false;
+    return is_allowed(&record->attrs, record->proof_mech) || attrs_get(&record->attrs, CKA_MODULUS);
+}
+
 CK_RV proof_make(struct remote remote, CK_OBJECT_HANDLE object, struct record *record)
 {
     CK_RV rv = proof_choose(&record->attrs, &record->proof_kind, &record->proof_mech);

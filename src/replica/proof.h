@@ -17,6 +17,9 @@ MUST_USE CK_RV proof_choose(const struct attrs *attrs, enum record_proof *ret_ki
 /* Computes it with the real object and stores it in record (kind and mech chosen by its attrs; public_part
  * set before). */
 MUST_USE CK_RV proof_make(struct remote remote, CK_OBJECT_HANDLE object, struct record *record);
+/* False: neither a proof nor its public attributes tell this key from another one of its type, because of
+ * what it is or what it may do. */
+bool proof_tells(const struct record *record);
 /* Finds the EC_POINT of an EC private key whose record has only EC_PARAMS in its public_part, by signatures
  * of the real object. CKR_TEMPLATE_INCOMPLETE for other keys, and for one that may not sign. */
 MUST_USE CK_RV proof_find_point(struct remote remote, CK_OBJECT_HANDLE object, struct record *record);

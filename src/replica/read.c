@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "router/route.h"
 
+#define ROOM_MAX (16u << 20)
+
 /* The standard ranks no trouble above another: the last one is told, all show in the lengths. */
 static CK_RV answer(CK_ATTRIBUTE *into, const void *value, CK_ULONG len)
 {
@@ -50,6 +52,16 @@ static bool may_be_stricter(const struct object *object, const struct attrs *kno
 static CK_RV ask_member(struct group *group, struct object *object, CK_ATTRIBUTE *attr)
 {
     CK_ATTRIBUTE wanted = {attr->type, NULL, attr->pValue ? attr->ulValueLen : 0};
+    /* As much room as that is not taken on trust; an earlier failure leaves CK_UNAVAILABLE_INFORMATION there. */
+    if (wanted.ulValueLen > ROOM_MAX) {
+        CK_ATTRIBUTE query = {attr->type, NULL, 0};
+        CK_RV rv = ask_member(group, object, &query);
+        wanted.ulValueLen = query.ulValueLen;
+        if (rv != CKR_OK || query.ulValueLen > ROOM_MAX) {
+            attr->ulValueLen = CK_UNAVAILABLE_INFORMATION;
+            return rv == CKR_OK ? CKR_HOST_MEMORY : rv;
+        }
+    }
     size_t room = frame_room_templ(&wanted, 1);
     struct frame *frame = frame_new(VERB_GET_ATTRIBUTES, room, room + 64);
     if (!frame)

@@ -20,7 +20,7 @@ CK_RV remote_run(struct remote remote, struct frame *frame, bool kept)
         CK_RV rv = CKR_OK;
         /* It has failed in nothing if it is given no time. */
         if (clock_now() >= remote.deadline)
-            return RV_DEADLINE;
+            return RV_NO_TIME;
         /* Real handles are of one epoch: with a new session they are gone, so only calls without any are
          * repeated. */
         bool bare = frame->key[0] == 0 && frame->key[1] == 0;

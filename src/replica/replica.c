@@ -42,8 +42,9 @@ static CK_RV choose(struct managed *managed, struct remote remote, const struct 
                     struct object *object, const CK_OBJECT_HANDLE *found, size_t count, CK_OBJECT_HANDLE *ret)
 {
     for (size_t i = 0; i < count; i++) {
-        CK_RV rv = has_key(record) ? proof_check(remote, found[i], record)
-                                   : is_free(managed, remote, object, found[i], count);
+        CK_RV rv = has_key(record) ? proof_check(remote, found[i], record) : CKR_OK;
+        if (rv == CKR_OK && !(has_key(record) && proof_tells(record)))
+            rv = is_free(managed, remote, object, found[i], count);
         if (rv == CKR_OK) {
             *ret = found[i];
             return CKR_OK;
@@ -74,10 +75,22 @@ static CK_RV find_named(struct managed *managed, struct remote remote, const str
 {
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     CK_OBJECT_HANDLE found[CANDIDATES];
-    size_t count = naming_apply(record, templ, identity_template(&record->attrs, templ)), seen = 0;
+    size_t count = identity_template(&record->attrs, templ), seen = 0;
+    count = naming_apply(record, templ, count, IDENTITY_MAX);
     CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
     if (rv == CKR_BUFFER_TOO_SMALL)
         rv = CKR_OK;
+    return rv == CKR_OK ? choose(managed, remote, record, object, found, seen, ret) : rv;
+}
+
+/* Its label may be an older one; its CKA_ID never changes. */
+static CK_RV find_uuid(struct managed *managed, struct remote remote, const struct record *record,
+                       struct object *object, CK_OBJECT_HANDLE *ret)
+{
+    CK_ATTRIBUTE templ[IDENTITY_MAX];
+    CK_OBJECT_HANDLE found[CANDIDATES];
+    size_t count = naming_apply(record, templ, loose_template(&record->attrs, templ), IDENTITY_MAX), seen = 0;
+    CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
     return rv == CKR_OK ? choose(managed, remote, record, object, found, seen, ret) : rv;
 }
 
@@ -87,6 +100,8 @@ CK_RV replica_find(struct managed *managed, struct remote remote, const struct r
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     struct record plain = *record; /* a view */
     size_t count = 0;
+    if (naming_is_uuid(record))
+        return find_uuid(managed, remote, record, object, ret);
     plain.flags &= ~(unsigned)RECORD_OWN_ID;
     CK_RV rv = find_named(managed, remote, record, object, ret);
     if (rv == CKR_OBJECT_HANDLE_INVALID && plain.flags != record->flags)
@@ -116,7 +131,7 @@ static void add_point(const struct record *record, struct template *t)
 static CK_RV make_session_object(struct managed *managed, struct remote remote, const struct record *record,
                                  struct template *t, CK_OBJECT_HANDLE *ret)
 {
-    naming_apply(record, t->item, t->count);
+    t->count = naming_apply(record, t->item, t->count, TEMPLATE_MAX);
     if (has_key(record))
         return wrap_restore(managed, remote, record, t->item, t->count, ret);
     return remote_create(remote, t->item, t->count, ret);
@@ -232,7 +247,7 @@ CK_RV replica_ensure(struct managed *managed, struct remote remote, const struct
     struct template t = {.count = 0};
     if (rv == CKR_OK)
         template_changes(&record->attrs, &there, &t);
-    naming_apply(&view, t.item, t.count);
+    naming_apply(&view, t.item, t.count, t.count);
     if (rv == CKR_OK && t.count > 0)
         rv = remote_set(remote, *ret, t.item, t.count);
     attrs_free(&there);
@@ -244,7 +259,8 @@ static CK_RV remove_named(struct remote remote, const struct record *record, siz
 {
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     CK_OBJECT_HANDLE found[CANDIDATES];
-    size_t count = naming_apply(record, templ, identity_template(&record->attrs, templ)), seen = 0;
+    size_t count = identity_template(&record->attrs, templ), seen = 0;
+    count = naming_apply(record, templ, count, IDENTITY_MAX);
     CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
     for (size_t i = but; rv == CKR_OK && i < seen; i++) {
         rv = remote_destroy(remote, found[i]);
@@ -281,15 +297,17 @@ static CK_RV resolve_token(struct managed *managed, struct object *object, struc
         return rv;
     uint32_t epoch = member_epoch(remote.member);
     /* Another process is just making it there, and two would make two. It is on other members by now. */
-    bool elsewhere = catchup_elsewhere(managed, remote.member, record.seq);
+    bool destroyed = false, elsewhere = catchup_elsewhere(managed, remote.member, record.seq);
     rv = elsewhere || record.wrap == WRAP_PINNED ? replica_find(managed, remote, &record, object, ret)
                                                  : replica_ensure(managed, remote, &record, object, ret);
     if (elsewhere && rv == CKR_OBJECT_HANDLE_INVALID)
         rv = RV_NOT_HERE;
+    if (rv == CKR_OK && record.wrap != WRAP_PINNED)
+        destroyed = managed_is_destroyed(managed, &record);
     record_end(&record);
     if (rv != CKR_OK)
         return rv;
-    if (atomic_load(&object->gone)) {
+    if (destroyed || atomic_load(&object->gone)) {
         (void)!remote_destroy(remote, *ret);
         return RV_GONE;
     }
@@ -311,7 +329,7 @@ CK_RV replica_resolve(struct managed *managed, struct object *object, struct mem
         if (object_replica(object, member->index, member_epoch(member), ret))
             return CKR_OK;
         if (clock_now() >= deadline)
-            return RV_DEADLINE;
+            return RV_NO_TIME;
     }
     CK_RV rv = CKR_OK;
     if (!object_replica(object, member->index, member_epoch(member), ret))

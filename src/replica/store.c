@@ -226,7 +226,7 @@ CK_RV store_create(struct store *store, uint32_t session, const CK_ATTRIBUTE *te
 static bool is_plain(const CK_ATTRIBUTE *templ, CK_ULONG count)
 {
     for (CK_ULONG i = 0; i < count; i++)
-        if (templ[i].type != CKA_TOKEN || templ[i].ulValueLen != 1 || *(CK_BBOOL *)templ[i].pValue)
+        if (templ[i].type != CKA_TOKEN || template_bool(&templ[i], 1, CKA_TOKEN, true))
             return false;
     return true;
 }

@@ -35,7 +35,7 @@ CK_RV transient_resolve(struct group *group, struct managed *managed, struct obj
         if (object_replica(object, member->index, member_epoch(member), ret))
             return CKR_OK;
         if (clock_now() >= deadline)
-            return RV_DEADLINE;
+            return RV_NO_TIME;
     }
     CK_RV rv = CKR_OK;
     struct remote remote = remote_to(member, deadline);

@@ -170,8 +170,21 @@ bool group_offers(const struct group *group, CK_MECHANISM_TYPE type, CK_FLAGS fl
     return !known;
 }
 
-/* The members, best first: usable ones, then what might come back; those with a PIN of their own, which says
- * little of the application's, last. */
+#define LOGIN_RANKS 6
+/* Usable ones first, then what might come back, then those that have refused another PIN; of each those with
+ * a PIN of their own, which says little of the application's, after all others. LOGIN_RANKS: not at all. */
+static unsigned login_rank(const struct member *member, enum health_state state)
+{
+    unsigned rank = member->config->pin_file ? LOGIN_RANKS / 2 : 0;
+    if (health_alive(state))
+        return rank;
+    if (member_epoch(member) == 0)
+        return LOGIN_RANKS;
+    if (state == HEALTH_DOWN)
+        return rank + 1;
+    return state == HEALTH_PIN_MISMATCH ? rank + 2 : LOGIN_RANKS;
+}
+
 static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_MAX])
 {
     /* Looked at once: whose state changes meanwhile would be among them twice, or not at all. */
@@ -179,14 +192,10 @@ static unsigned login_order(struct group *group, unsigned order[CONFIG_MEMBERS_M
     for (unsigned i = 0; i < group->count; i++)
         state[i] = member_state(group->member[i]);
     unsigned count = 0;
-    for (int round = 0; round < 4; round++)
-        for (unsigned i = 0; i < group->count; i++) {
-            bool good = health_alive(state[i]);
-            bool later = state[i] == HEALTH_DOWN && member_epoch(group->member[i]) != 0;
-            bool own_pin = group->config->member[i].pin_file;
-            if (own_pin == (round >= 2) && (round % 2 == 0 ? good : later))
+    for (unsigned rank = 0; rank < LOGIN_RANKS; rank++)
+        for (unsigned i = 0; i < group->count; i++)
+            if (login_rank(group->member[i], state[i]) == rank)
                 order[count++] = i;
-        }
     return count;
 }
 
@@ -199,19 +208,25 @@ CK_RV group_login(struct group *group, CK_USER_TYPE user, const uint8_t *pin, si
         struct member *member = group->member[order[i]];
         struct verdict_facts facts = {.fresh_session = true};
         bool fresh = false;
+        CK_RV said;
         do {
             uint32_t epoch = member_epoch(member);
-            rv = member_try_pin(member, user, pin, len, clock_share(end, count - i));
-            fresh = !fresh && (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED);
+            said = member_try_pin(member, user, pin, len, clock_share(end, count - i));
+            fresh = !fresh && (said == CKR_SESSION_HANDLE_INVALID || said == CKR_SESSION_CLOSED);
             if (fresh)
                 member_lost_sessions(member, epoch);
         } while (fresh);
-        enum error_class class = verdict_class(rv, &facts);
+        /* One that knows it to be wrong there says nothing of the others, which could not be asked. */
+        if (said != RV_PIN_REFUSED || i == 0)
+            rv = said;
+        enum error_class class = verdict_class(said, &facts);
         if (class == ERROR_TRANSPORT)
-            member_event(member, HEALTH_TRANSPORT, rv);
+            member_event(member, HEALTH_TRANSPORT, said);
         if (class == ERROR_NONE || class == ERROR_APPLICATION)
             break;
     }
+    if (rv == RV_PIN_REFUSED)
+        return CKR_PIN_INCORRECT;
     if (rv != CKR_OK)
         return rv >= RV_INSIDE && rv <= (RV_INSIDE | 0xff) ? CKR_DEVICE_ERROR : rv;
     uint64_t generation;

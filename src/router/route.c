@@ -4,21 +4,13 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "call/rv.h"
-#include "router/pick.h"
+#include "router/next.h"
 
 #define FULL_FOR (1 * NS_PER_S)
-/* A member that has just failed has its first probes in that time: when all have, a call waits for them. */
-#define RECOVERY (3 * NS_PER_S)
-/* An attempt may take that many times the usual latency, beyond its share, but not more than half of what is
- * left: the others may be the ones that work. */
-#define SHARE_PATIENCE 8
-/* So often a session object is used where it is. What is used more is worth a replica elsewhere, which costs
- * a call or more; what is used once and forgotten, as in a handshake, is not. */
-#define USES_AT_HOME 32
-
 /* What the loop knows so far. */
 struct walk {
-    uint64_t tried, ambiguous, forgiven;
+    struct tried tried;
+    uint64_t ambiguous;
     unsigned classes; /* bits 1 << error_class */
     CK_RV common;
     bool alike;
@@ -30,170 +22,11 @@ void route_init(struct route *route, struct frame *frame, enum work_class work, 
         .frame = frame, .work = work, .mech = CK_UNAVAILABLE_INFORMATION, .deadline = deadline, .only = -1};
 }
 
-static uint32_t random_cheap(void)
-{
-    static _Thread_local uint32_t state;
-    if (state == 0)
-        state = (uint32_t)clock_now() | 1;
-    state ^= state << 13;
-    state ^= state >> 17;
-    state ^= state << 5;
-    return state;
-}
-
-static uint64_t bit(unsigned i)
-{
-    return UINT64_C(1) << i;
-}
-
-/* How many of route->key may be there at all. */
-static unsigned keys_of(const struct route *route)
-{
-    return route->frame->inners ? FRAME_KEYS : 2;
-}
-
-/* May it be asked at all, health aside? */
-static bool eligible(const struct route *route, const struct walk *walk, const struct member *member)
-{
-    unsigned i = member->index;
-    if ((walk->tried | route->avoid) & bit(i) || (route->only >= 0 && (unsigned)route->only != i))
-        return false;
-    for (unsigned k = 0; k < keys_of(route); k++) {
-        const struct object *key = route->key[k];
-        int pinned = key ? atomic_load_explicit(&key->pinned, memory_order_relaxed) : -1;
-        if (pinned >= 0 && (unsigned)pinned != i)
-            return false;
-    }
-    if (route->mech == CK_UNAVAILABLE_INFORMATION)
-        return true;
-    const CK_MECHANISM_INFO *info = member_mechanism(member, route->mech);
-    return info && (info->flags & route->flags) == route->flags;
-}
-
-static struct candidate candidate_of(struct group *group, const struct route *route, const struct walk *walk,
-                                     struct member *member, uint64_t now)
-{
-    const struct latency *latency = &member->latency;
-    (void)group;
-    return (struct candidate){
-        .usable = health_usable(member_state(member)) && eligible(route, walk, member),
-        .tier = member->config->tier,
-        .weight = member->config->weight *
-                  health_ramp(atomic_load_explicit(&member->slow_from, memory_order_relaxed), now),
-        .ewma = (double)latency_now(latency, route->work, now),
-        .outstanding = atomic_load_explicit(&latency->outstanding, memory_order_relaxed),
-        .probing = atomic_load_explicit(&latency->work[route->work].probing, memory_order_relaxed) > 0,
-        .full = atomic_load_explicit(&latency->full_until, memory_order_relaxed) > now,
-    };
-}
-
-/* A session object among the keys that is used too seldom to be brought elsewhere. */
-static bool stays_at_home(const struct route *route)
-{
-    for (unsigned k = 0; k < keys_of(route); k++) {
-        struct object *key = route->key[k];
-        if (key && !object_base(key)->token &&
-            atomic_load_explicit(&object_base(key)->uses, memory_order_relaxed) < USES_AT_HOME)
-            return true;
-    }
-    return false;
-}
-
-static bool is_at_home(const struct route *route, const struct member *member)
-{
-    CK_OBJECT_HANDLE real;
-    for (unsigned k = 0; k < keys_of(route); k++) {
-        struct object *key = route->key[k];
-        if (key && !object_base(key)->token &&
-            !object_replica(object_base(key), member->index, member_epoch(member), &real))
-            return false;
-    }
-    return true;
-}
-
-/* Of those that could be used only those count where the session objects are, if there is one. */
-static void prefer_home(struct group *group, const struct route *route, struct candidate *candidate)
-{
-    bool home[CONFIG_MEMBERS_MAX], any = false;
-    for (unsigned i = 0; i < group->count; i++) {
-        home[i] = candidate[i].usable && is_at_home(route, group->member[i]);
-        any = any || home[i];
-    }
-    for (unsigned i = 0; any && i < group->count; i++)
-        candidate[i].usable = home[i];
-}
-
-static int choose(struct group *group, const struct route *route, const struct walk *walk, uint64_t now,
-                  unsigned *ret_usable)
-{
-    struct candidate candidate[CONFIG_MEMBERS_MAX];
-    *ret_usable = 0;
-    for (unsigned i = 0; i < group->count; i++) {
-        candidate[i] = candidate_of(group, route, walk, group->member[i], now);
-        *ret_usable += candidate[i].usable;
-    }
-    if (stays_at_home(route))
-        prefer_home(group, route, candidate);
-    return pick_member(candidate, group->count, random_cheap());
-}
-
-/* Somebody is on the way up who could do it. */
-static bool somebody_comes(struct group *group, const struct route *route, const struct walk *walk)
-{
-    for (unsigned i = 0; i < group->count; i++)
-        if (member_state(group->member[i]) == HEALTH_CATCHING_UP && eligible(route, walk, group->member[i]))
-            return true;
-    return false;
-}
-
-/* Nobody is up: the least recently failed one is tried anyway, if it was ever there. */
-static int choose_in_panic(struct group *group, const struct route *route, const struct walk *walk)
-{
-    int best = PICK_NONE;
-    uint64_t best_at = 0;
-    for (unsigned i = 0; i < group->count; i++) {
-        struct member *member = group->member[i];
-        if (member_state(member) != HEALTH_DOWN || member_epoch(member) == 0 ||
-            !eligible(route, walk, member))
-            continue;
-        member_probe_soon(member);
-        uint64_t at = atomic_load(&member->failed_at);
-        if (best == PICK_NONE || at < best_at) {
-            best = (int)i;
-            best_at = at;
-        }
-    }
-    return best;
-}
-
-/* How long this attempt may take, so that the others still have their turn inside the call's deadline. */
-static uint64_t share_of(const struct route *route, const struct member *member, unsigned usable,
-                         uint64_t now)
-{
-    if (route->deadline == CLOCK_NEVER || now >= route->deadline || usable <= 1)
-        return route->deadline;
-    uint64_t left = route->deadline - now;
-    uint64_t share = left / usable;
-    uint64_t patience = SHARE_PATIENCE * latency_now(&member->latency, route->work, now);
-    if (patience > share)
-        share = patience < left / 2 ? patience : left / 2;
-    return now + share;
-}
-
-/* Among whom the time is shared when nobody is up: all who are left. */
-static unsigned count_eligible(struct group *group, const struct route *route, const struct walk *walk)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < group->count; i++)
-        count += eligible(route, walk, group->member[i]);
-    return count;
-}
-
 static CK_RV real_handle(struct group *group, struct object *key, struct member *member, uint32_t epoch,
                          uint64_t deadline, CK_OBJECT_HANDLE *ret)
 {
     struct object *base = object_base(key);
-    if (!base->token && atomic_load_explicit(&base->uses, memory_order_relaxed) < USES_AT_HOME)
+    if (!base->token && atomic_load_explicit(&base->uses, memory_order_relaxed) < ROUTE_USES_AT_HOME)
         atomic_fetch_add_explicit(&base->uses, 1, memory_order_relaxed);
     if (object_replica(base, member->index, epoch, ret))
         return CKR_OK;
@@ -244,6 +77,7 @@ static CK_RV run_in_session(struct route *route, struct member *member, uint64_t
 static CK_RV attempt(struct group *group, struct route *route, struct member *member, uint64_t deadline)
 {
     CK_RV rv = route->frame->rv = CKR_OK;
+    route->frame->sent = false;
     if (!atomic_load_explicit(&member->signed_in, memory_order_acquire))
         rv = member_sign_on(member, deadline);
     uint32_t epoch = member_epoch(member);
@@ -265,7 +99,7 @@ static CK_RV attempt(struct group *group, struct route *route, struct member *me
 
 static void drop_handles(struct route *route, const struct member *member)
 {
-    for (unsigned k = 0; k < keys_of(route); k++)
+    for (unsigned k = 0; k < route_keys(route); k++)
         if (route->key[k])
             object_drop_replica(object_base(route->key[k]), member->index);
 }
@@ -293,7 +127,7 @@ static void note_failure(struct member *member, uint32_t falls, uint32_t epoch, 
 static void blame(struct group *group, uint64_t who, CK_RV rv)
 {
     for (unsigned i = 0; i < group->count; i++)
-        if (who & bit(i))
+        if (who & route_bit(i))
             member_event(group->member[i], HEALTH_BLAMED, rv);
 }
 
@@ -324,6 +158,14 @@ static bool judged(const struct frame *frame, CK_RV rv)
     return looked && frame->rv == rv;
 }
 
+/* Was the call surely not executed there? A session can be closed while it is. */
+static bool surely_not_done(const struct route *route, enum error_class class, CK_RV rv)
+{
+    return !route->sent || class == ERROR_UNABLE || class == ERROR_FULL || class == ERROR_STALE_HANDLE ||
+           (class == ERROR_SESSION_LOST && rv != CKR_SESSION_CLOSED) || rv == RV_STUCK ||
+           rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == CKR_TOKEN_NOT_PRESENT;
+}
+
 /* All attempts on one member. Returns its last answer, its class in *ret_class. */
 static CK_RV try_member(struct group *group, struct route *route, struct member *member, uint64_t deadline,
                         enum error_class *ret_class)
@@ -341,6 +183,7 @@ static CK_RV try_member(struct group *group, struct route *route, struct member 
             return CKR_HOST_MEMORY;
         }
         CK_RV rv = attempt(group, route, member, deadline);
+        route->sent = route->frame->sent;
         if (rv == RV_GONE) {
             *ret_class = ERROR_APPLICATION;
             return rv;
@@ -353,6 +196,8 @@ static CK_RV try_member(struct group *group, struct route *route, struct member 
             return CKR_HOST_MEMORY;
         }
         enum verdict verdict = verdict_of(*ret_class, &facts);
+        if (route->once && verdict != VERDICT_ANSWER && !surely_not_done(route, *ret_class, rv))
+            return rv;
         if (verdict == VERDICT_RENEW_SESSION) {
             facts.fresh_session = true;
             member_lost_sessions(member, epoch);
@@ -381,7 +226,7 @@ static CK_RV finish(struct group *group, const struct route *route, const struct
     struct name_buf buf;
     /* All alike: over data, or all have failed at once. */
     for (unsigned i = 0; i < group->count; i++)
-        if (walk->ambiguous & bit(i) && walk->common == CKR_DEVICE_ERROR)
+        if (walk->ambiguous & route_bit(i) && walk->common == CKR_DEVICE_ERROR)
             member_probe_soon(group->member[i]);
     if (rv == CKR_DEVICE_ERROR || rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_DEVICE_MEMORY) {
         atomic_fetch_add_explicit(&group->errors, 1, memory_order_relaxed);
@@ -392,67 +237,6 @@ static CK_RV finish(struct group *group, const struct route *route, const struct
     return rv;
 }
 
-/* Was the call surely not executed there? */
-static bool surely_not_done(enum error_class class, CK_RV rv)
-{
-    return class == ERROR_UNABLE || class == ERROR_FULL || rv == RV_STUCK ||
-           rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == CKR_TOKEN_NOT_PRESENT ||
-           rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED;
-}
-
-/* Those of the failed that may be back any moment; until when that can be hoped. */
-static uint64_t recovering(struct group *group, const struct route *route, const struct walk *walk,
-                           uint64_t *ret_until)
-{
-    struct walk anew = {.tried = walk->tried & walk->forgiven};
-    uint64_t who = 0, now = clock_now();
-    *ret_until = 0;
-    for (unsigned i = 0; i < group->count; i++) {
-        struct member *member = group->member[i];
-        uint64_t until = atomic_load(&member->since) + RECOVERY;
-        if (member_state(member) != HEALTH_DOWN || member_epoch(member) == 0 || until <= now ||
-            !eligible(route, &anew, member))
-            continue;
-        who |= bit(i);
-        if (until > *ret_until)
-            *ret_until = until;
-    }
-    return who;
-}
-
-/* They failed in this call, but have come back since. Once: it may be the request that they fail of. */
-static void forgive(struct group *group, struct walk *walk, uint64_t who)
-{
-    for (unsigned i = 0; i < group->count; i++)
-        if (who & ~walk->forgiven & bit(i) && member_state(group->member[i]) != HEALTH_DOWN) {
-            walk->tried &= ~bit(i);
-            walk->forgiven |= bit(i);
-        }
-}
-
-/* Who is next: a usable one; else one that comes up in time; else whoever failed longest ago; and when all
- * have failed just now, who recovers first. */
-static int next_member(struct group *group, const struct route *route, struct walk *walk,
-                       unsigned *ret_usable)
-{
-    for (;;) {
-        uint32_t seen = atomic_load(&group->changes);
-        uint64_t until = route->deadline, who = 0;
-        int i = choose(group, route, walk, clock_now(), ret_usable);
-        if (i != PICK_NONE)
-            return i;
-        if (!somebody_comes(group, route, walk)) {
-            i = choose_in_panic(group, route, walk);
-            who = i == PICK_NONE ? recovering(group, route, walk, &until) : 0;
-            if (i != PICK_NONE || who == 0)
-                return i;
-        }
-        if (!group_wait(group, seen, until < route->deadline ? until : route->deadline))
-            return PICK_NONE;
-        forgive(group, walk, who);
-    }
-}
-
 CK_RV route_run(struct group *group, struct route *route)
 {
     struct walk walk = {.alike = true, .common = CKR_OK};
@@ -460,18 +244,14 @@ CK_RV route_run(struct group *group, struct route *route)
     budget_earn(&group->budget);
     atomic_fetch_add_explicit(&group->calls, 1, memory_order_relaxed);
     for (;;) {
-        unsigned usable = 0;
-        int i = next_member(group, route, &walk, &usable);
+        uint64_t deadline = 0;
+        struct member *member = next_member(group, route, &walk.tried, &deadline);
         /* A member that is given no time would be down for nothing. */
         bool late = clock_now() >= route->deadline;
         if (late && walk.classes == 0)
             walk.classes = 1u << ERROR_TRANSPORT;
-        if (i == PICK_NONE || late)
+        if (!member || late)
             return finish(group, route, &walk);
-        struct member *member = group->member[i];
-        if (usable == 0)
-            usable = count_eligible(group, route, &walk);
-        uint64_t deadline = share_of(route, member, usable, clock_now());
         enum error_class class;
         CK_RV rv = try_member(group, route, member, deadline, &class);
         if (class == ERROR_NONE || class == ERROR_APPLICATION) {
@@ -485,15 +265,15 @@ CK_RV route_run(struct group *group, struct route *route)
         walk.alike = walk.alike && (walk.classes == 0 || walk.common == rv);
         walk.common = rv;
         walk.classes |= 1u << class;
-        walk.tried |= bit(member->index);
+        walk.tried.members |= route_bit(member->index);
         note_failure(member, route->falls, route->epoch, class, rv);
         tell(group, route, member, rv, class);
         if (class == ERROR_AMBIGUOUS) {
-            walk.ambiguous |= bit(member->index);
+            walk.ambiguous |= route_bit(member->index);
             if (!budget_spend(&group->budget, clock_now()))
                 return rv;
         }
-        if (route->once && !surely_not_done(class, rv)) {
+        if (route->once && !surely_not_done(route, class, rv)) {
             atomic_fetch_add_explicit(&group->errors, 1, memory_order_relaxed);
             return CKR_DEVICE_ERROR;
         }
@@ -519,7 +299,10 @@ static CK_RV continue_end(struct group *group, struct member *member, struct rea
     *ret_class = rv == RV_GONE ? ERROR_APPLICATION : verdict_class(rv, &facts);
     if (*ret_class == ERROR_NONE || *ret_class == ERROR_APPLICATION)
         return rv;
-    member_session_end(member, session, rv);
+    if (frame->sent)
+        member_session_end(member, session, rv);
+    else
+        member_session_drop(member, session);
     if (*ret_class == ERROR_SESSION_LOST)
         member_lost_sessions(member, before.epoch);
     else
@@ -531,6 +314,7 @@ CK_RV route_continue(struct group *group, struct member *member, struct real_ses
                      struct frame *frame, uint64_t deadline, enum error_class *ret_class)
 {
     struct before before = look(member, session);
+    frame->sent = false;
     CK_RV rv = member_run(member, frame, session, deadline);
     return continue_end(group, member, session, before, frame, rv, ret_class);
 }
@@ -542,6 +326,8 @@ CK_RV route_continue_key(struct group *group, struct member *member, struct real
     struct before before = look(member, session);
     struct route route = {.frame = frame, .key = {key}};
     CK_RV rv = fill_handles(group, &route, member, before.epoch, deadline);
+    frame->sent = false;
+    frame->epoch = before.epoch;
     if (rv == CKR_OK)
         rv = member_run(member, frame, session, deadline);
     return continue_end(group, member, session, before, frame, rv, ret_class);
@@ -554,6 +340,8 @@ const char *route_rv_name(CK_RV rv, struct name_buf *buf)
         return "deadline";
     case RV_STUCK:
         return "lanes-stuck";
+    case RV_NO_TIME:
+        return "no-time";
     case RV_PIN_REFUSED:
         return "pin-refused";
     case RV_NOT_HERE:

@@ -28,7 +28,14 @@ struct route {
     struct real_session *session; /* with `hold` */
     unsigned attempts;
     uint32_t falls; /* the member's, before the last attempt */
+    bool sent;      /* the last attempt came so far that the call itself was handed over */
 };
+
+/* A member, by its index, in sets like `avoid`. */
+static inline uint64_t route_bit(unsigned index)
+{
+    return UINT64_C(1) << index;
+}
 
 void route_init(struct route *route, struct frame *frame, enum work_class work, uint64_t deadline);
 /* CKR_OK or the application's answer. Never an RV_ of call/rv.h but RV_GONE. */

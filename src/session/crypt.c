@@ -19,7 +19,8 @@ static uint64_t mark_of(const struct operation *op)
     uint64_t mark = map_hash(&head, sizeof(head), 0);
     if (mech->mechanism == CKM_RSA_PKCS_PSS && mech->pParameter)
         mark = map_hash(mech->pParameter, mech->ulParameterLen, mark);
-    if (mech->mechanism == CKM_RSA_PKCS_OAEP && mech->ulParameterLen == sizeof(CK_RSA_PKCS_OAEP_PARAMS)) {
+    if (mech->mechanism == CKM_RSA_PKCS_OAEP && mech->pParameter &&
+        mech->ulParameterLen == sizeof(CK_RSA_PKCS_OAEP_PARAMS)) {
         CK_RSA_PKCS_OAEP_PARAMS oaep;
         memcpy(&oaep, mech->pParameter, sizeof(oaep));
         oaep.pSourceData = NULL;

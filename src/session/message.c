@@ -56,7 +56,7 @@ static CK_RV run(struct operation *op, unsigned step, bool hold, struct frame **
         (*frame)->steps = hold ? step : step | MESSAGE_END;
         CK_RV rv = reach_held(op, frame, &gone);
         if (!gone) {
-            if (!hold)
+            if (!hold && *frame)
                 reach_let_go(op, (*frame)->step_reached == MESSAGE_END);
             return rv;
         }

@@ -71,11 +71,13 @@ static bool has_output(const struct operation *op)
     return op->kind == OP_ENCRYPT || op->kind == OP_DECRYPT;
 }
 
-static size_t room_for(const struct operation *op, size_t in_len, bool final)
+/* `given`: how much of it the member has given already. */
+static size_t room_for(const struct operation *op, size_t in_len, size_t given, bool final)
 {
     if (!has_output(op))
         return final ? SLACK : 0;
-    return SLACK + length_of_part(op->kind, &op->there, &op->facts.length, op->parts.fed + in_len, 0, final);
+    return SLACK +
+           length_of_part(op->kind, &op->there, &op->facts.length, op->parts.fed + in_len, given, final);
 }
 
 static CK_RV lost_for_good(const struct operation *op, const char *why)
@@ -111,7 +113,7 @@ static CK_RV replay(struct operation *op, unsigned steps, const struct op_io *io
         steps |= STEP_UPDATE;
     AUTO(frame_unref)
     struct frame *frame =
-        reach_frame(op, steps | reach_first_steps(op), in, in_len, io, room_for(op, io->in_len, final));
+        reach_frame(op, steps | reach_first_steps(op), in, in_len, io, room_for(op, io->in_len, 0, final));
     if (!frame)
         return CKR_HOST_MEMORY;
     CK_RV rv = reach_anew(op, &frame, !final);
@@ -135,7 +137,7 @@ static CK_RV run_anew(struct operation *op, unsigned step, const struct op_io *i
         CK_RV rv = keyed_bring(op);
         bool lost;
         AUTO(frame_unref)
-        struct frame *frame = reach_frame(op, step, io->in, io->in_len, io, room_for(op, 0, true));
+        struct frame *frame = reach_frame(op, step, io->in, io->in_len, io, room_for(op, 0, 0, true));
         if (rv != CKR_OK || !frame)
             return rv == CKR_OK ? CKR_HOST_MEMORY : rv;
         rv = reach_held(op, &frame, &lost);
@@ -160,8 +162,8 @@ static CK_RV run(struct operation *op, unsigned step, const struct op_io *io, st
         return run_anew(op, step, io, ret, ret_before);
     bool lost;
     AUTO(frame_unref)
-    struct frame *frame =
-        reach_frame(op, step, io->in, io->in_len, io, room_for(op, io->in_len, step == STEP_FINAL));
+    struct frame *frame = reach_frame(op, step, io->in, io->in_len, io,
+                                      room_for(op, io->in_len, op->parts.stream, step == STEP_FINAL));
     if (!frame)
         return CKR_HOST_MEMORY;
     CK_RV rv = reach_held(op, &frame, &lost);

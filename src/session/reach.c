@@ -127,7 +127,7 @@ static CK_RV route_once(struct operation *op, struct frame **frame, bool hold, b
     route.hold = hold;
     route.once = once;
     if (op->doubtful && another_is_up(op))
-        route.avoid = UINT64_C(1) << op->doubtful->index;
+        route.avoid = route_bit(op->doubtful->index);
     CK_RV rv = route_run(op->token->group, &route);
     *frame = route.frame;
     if (rv == CKR_OK && route.avoid)
@@ -168,8 +168,7 @@ CK_RV reach_init(struct operation *op)
 /* Answers that say that the PIN has not been looked at. */
 static bool surely_not_tried(CK_RV rv)
 {
-    return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED ||
-           rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == RV_STUCK;
+    return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_CRYPTOKI_NOT_INITIALIZED || rv == RV_STUCK;
 }
 
 /* For a member that does not look at it. */

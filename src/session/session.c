@@ -51,6 +51,7 @@ CK_RV session_open(struct token *token, CK_FLAGS flags, CK_VOID_PTR application,
     if (!session)
         return CKR_HOST_MEMORY;
     session->item.free = free_session;
+    session->item.refs = 1; /* it may be closed before we have returned its handle */
     session->token = token;
     session->flags = flags;
     session->application = application;
@@ -66,6 +67,7 @@ CK_RV session_open(struct token *token, CK_FLAGS flags, CK_VOID_PTR application,
         return CKR_SESSION_COUNT;
     }
     *ret = session->item.handle;
+    session_unref(session);
     return CKR_OK;
 }
 
@@ -139,6 +141,9 @@ CK_RV session_take(struct table *sessions, CK_SESSION_HANDLE handle, struct sess
 
 void session_give(struct session *session)
 {
+    /* Closed meanwhile: what this call has made in it goes too. */
+    if (atomic_load(&session->closed))
+        store_end_session(session->token->store, session->item.handle);
     busy_give(&session->busy);
     session_unref(session);
 }

@@ -20,6 +20,8 @@ static const struct reason reasons[] = {
      "See whether the device or the way to it hangs. " RETRIED},
     {RV_STUCK, "too many calls hang inside its module",
      "See whether the device or the way to it hangs; calls go there again when those return."},
+    {RV_NO_TIME, "another call holds up what it needs",
+     "See whether the vault's disk or the device is slow. " RETRIED},
     {CKR_TOKEN_NOT_PRESENT, "its token is not there",
      "Check the device, and `token` of this member. " RETRIED},
     {CKR_TOKEN_NOT_RECOGNIZED, "its token cannot be recognised",

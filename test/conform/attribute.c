@@ -36,6 +36,17 @@ static void small_buffer(const void *arg)
     record_say("len=%ld class=%lu", (long)ask[0].ulValueLen, class);
 }
 
+/* As an application has it that asks once more after a failure. */
+static void length_left_over(const void *arg)
+{
+    (void)arg;
+    CK_BYTE value[64], label[64];
+    CK_ATTRIBUTE ask[] = {{CKA_VALUE, value, CK_UNAVAILABLE_INFORMATION},
+                          {CKA_LABEL, label, CK_UNAVAILABLE_INFORMATION}};
+    DO(GetAttributeValue, world.session, keys_make(KEY_AES128, NULL), ask, 2);
+    record_say("%ld %ld", (long)ask[0].ulValueLen, (long)ask[1].ulValueLen);
+}
+
 static void sensitive(const void *arg)
 {
     (void)arg;
@@ -303,6 +314,7 @@ void chapter_attribute(void)
         {"C_GetAttributeValue", "several", SETUP_USER, several},
         {"C_GetAttributeValue", "lengths", SETUP_USER, lengths},
         {"C_GetAttributeValue", "small-buffer", SETUP_USER, small_buffer},
+        {"C_GetAttributeValue", "length-left-over", SETUP_USER, length_left_over},
         {"C_GetAttributeValue", "sensitive", SETUP_USER, sensitive},
         {"C_GetAttributeValue", "not-extractable", SETUP_USER, not_extractable},
         {"C_GetAttributeValue", "unknown-type", SETUP_USER, unknown_type},

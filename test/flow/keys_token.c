@@ -266,6 +266,58 @@ static void goes_on_elsewhere(void **state)
     keys_world_only(0);
 }
 
+static CK_OBJECT_HANDLE restricted_key(void)
+{
+    static CK_MECHANISM_TYPE only[] = {CKM_AES_CBC};
+    CK_MECHANISM mech = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_OBJECT_HANDLE made;
+    CK_ATTRIBUTE templ[] = {NUMBER(CKA_VALUE_LEN, 32),   TRUTH(CKA_TOKEN, CK_TRUE),
+                            TRUTH(CKA_ENCRYPT, CK_TRUE), BYTES(CKA_LABEL, "restricted", 10),
+                            BYTES(CKA_ID, "same", 4),    BYTES(CKA_ALLOWED_MECHANISMS, only, sizeof(only))};
+    NEED(ha.f->C_GenerateKey(ha.session, &mech, templ, COUNT(templ), &made));
+    return made;
+}
+
+static void cbc(CK_OBJECT_HANDLE key, CK_BYTE ret[16])
+{
+    CK_BYTE iv[16] = {0};
+    CK_MECHANISM mech = {CKM_AES_CBC, iv, sizeof(iv)};
+    CK_ULONG len = 16;
+    NEED(ha.f->C_EncryptInit(ha.session, &mech, key));
+    NEED(ha.f->C_Encrypt(ha.session, text, 16, ret, &len));
+}
+
+/* What they may do proves nothing, and by name they are one: none is taken for the other, on no member. */
+static void restricted_keys_are_told_apart(void **state)
+{
+    (void)state;
+    CK_BYTE one[16], two[16], now[16], id[16];
+    CK_OBJECT_HANDLE first = restricted_key(), second = restricted_key();
+    CK_ATTRIBUTE ask = {CKA_ID, id, sizeof(id)}, label = BYTES(CKA_LABEL, "renamed", 7);
+    cbc(first, one);
+    cbc(second, two);
+    assert_memory_not_equal(one, two, sizeof(one));
+    for (unsigned i = 1; i <= 3; i++) {
+        keys_world_only(i);
+        cbc(first, now);
+        assert_memory_equal(now, one, sizeof(one));
+        cbc(second, now);
+        assert_memory_equal(now, two, sizeof(two));
+    }
+    keys_world_only(0);
+    NEED(ha.f->C_SetAttributeValue(ha.session, second, &label, 1));
+    NEED(ha.f->C_DestroyObject(ha.session, first));
+    for (unsigned i = 1; i <= 3; i++) {
+        keys_world_only(i);
+        cbc(second, now);
+        assert_memory_equal(now, two, sizeof(two));
+    }
+    keys_world_only(0);
+    NEED(ha.f->C_GetAttributeValue(ha.session, second, &ask, 1));
+    assert_int_equal(ask.ulValueLen, 4);
+    assert_memory_equal(id, "same", 4);
+}
+
 /* The group's own keys lie on every token, and no number leads to them. */
 static void hidden_keys_stay_hidden(void **state)
 {
@@ -304,9 +356,13 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(to_a_session),      cmocka_unit_test(to_the_token),
-        cmocka_unit_test(agreement),         cmocka_unit_test(from_data),
-        cmocka_unit_test(goes_on_elsewhere), cmocka_unit_test(hidden_keys_stay_hidden),
+        cmocka_unit_test(to_a_session),
+        cmocka_unit_test(to_the_token),
+        cmocka_unit_test(agreement),
+        cmocka_unit_test(from_data),
+        cmocka_unit_test(goes_on_elsewhere),
+        cmocka_unit_test(restricted_keys_are_told_apart),
+        cmocka_unit_test(hidden_keys_stay_hidden),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -575,6 +575,23 @@ static void a_hundred_thousand(void **state)
     assert_true((worked() - began) / MANY < 20 * NS_PER_US);
 }
 
+/* As applications send it. */
+static void names_without_bytes(void **state)
+{
+    (void)state;
+    struct catalog *catalog = catalog_new(3);
+    (void)added(catalog, "key", "id", CKO_SECRET_KEY, true);
+    CK_OBJECT_HANDLE h[1];
+    CK_BYTE byte = 1;
+    CK_ATTRIBUTE none[] = {{CKA_LABEL, NULL, 5},
+                           {CKA_ID, NULL, 5},
+                           {CKA_LABEL, &byte, CK_UNAVAILABLE_INFORMATION},
+                           {CKA_ID, &byte, CK_UNAVAILABLE_INFORMATION}};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        assert_int_equal(found(catalog, &none[i], 1, true, h, 1), 0);
+    catalog_free(catalog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +602,7 @@ int main(void)
         cmocka_unit_test(attributes_change),
         cmocka_unit_test(by_uuid),
         cmocka_unit_test(twins),
+        cmocka_unit_test(names_without_bytes),
         cmocka_unit_test(taken_id),
         cmocka_unit_test(by_replica),
         cmocka_unit_test(each),

@@ -401,6 +401,17 @@ static void mechanisms_in_mechanisms(void **state)
     blocks_free();
 }
 
+static void impossible_lengths(void **state)
+{
+    (void)state;
+    static const size_t len[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 15, SIZE_MAX / 2 + 1, SIZE_MAX / 16};
+    for (size_t i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
+        assert_null(frame_new(VERB_LOGIN, frame_room(len[i]), 0));
+        assert_null(frame_new(VERB_CRYPT, frame_room(len[i]) + frame_room(len[i]), 0));
+        assert_null(frame_new(VERB_CRYPT, 0, len[i]));
+    }
+}
+
 static void impossible_templates(void **state)
 {
     (void)state;
@@ -566,6 +577,7 @@ int main(void)
         cmocka_unit_test(random_templates),
         cmocka_unit_test(mechanisms_in_mechanisms),
         cmocka_unit_test(impossible_templates),
+        cmocka_unit_test(impossible_lengths),
         cmocka_unit_test(too_many_pointers),
         cmocka_unit_test(clone_has_a_blank_answer),
         cmocka_unit_test(message_parameters),

@@ -45,7 +45,7 @@ static struct health in_state(enum health_state state)
 #define M HEALTH_MISFIT
 static const enum health_state next_state[EVENTS][HEALTH_STATES] = {
     /*                       up suspect down catching drained pin misfit */
-    [HEALTH_TRANSPORT] = {D, D, D, D, X, P, D}, [HEALTH_BLAMED] = {S, S, D, C, X, P, M},
+    [HEALTH_TRANSPORT] = {D, D, D, D, X, D, D}, [HEALTH_BLAMED] = {S, S, D, C, X, P, M},
     [HEALTH_WORKED] = {U, S, D, C, X, P, M},    [HEALTH_PROBE_GOOD] = {U, U, D, C, X, P, M},
     [HEALTH_PROBE_BAD] = {D, D, D, D, X, D, D}, [HEALTH_CAUGHT_UP] = {U, S, D, U, X, P, M},
     [HEALTH_SIGN_ON] = {C, C, D, C, X, P, M},   [HEALTH_PIN_REFUSED] = {P, P, P, P, X, P, P},
