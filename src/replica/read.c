@@ -52,7 +52,8 @@ static bool may_be_stricter(const struct object *object, const struct attrs *kno
 static CK_RV ask_member(struct group *group, struct object *object, CK_ATTRIBUTE *attr)
 {
     CK_ATTRIBUTE wanted = {attr->type, NULL, attr->pValue ? attr->ulValueLen : 0};
-    /* As much room as that is not taken on trust; an earlier failure leaves CK_UNAVAILABLE_INFORMATION there. */
+    /* As much room as that is not taken on trust; an earlier failure leaves CK_UNAVAILABLE_INFORMATION there.
+     */
     if (wanted.ulValueLen > ROOM_MAX) {
         CK_ATTRIBUTE query = {attr->type, NULL, 0};
         CK_RV rv = ask_member(group, object, &query);
