@@ -158,6 +158,7 @@ static bool shrink(struct member_pool *pool, unsigned renewal)
         others = pool->count > 0;
         if (others)
             pool->limit = pool->count;
+        cond_wake_all(&pool->given);
     }
     lock_drop(&pool->lock);
     return others;
