@@ -56,7 +56,7 @@ struct runtime *runtime_enter(unsigned *ret_ticket)
         return NULL;
     unsigned ticket = visitors_enter(&calls);
     struct runtime *runtime = atomic_load(&current);
-    if (!runtime || runtime->generation != fork_generation()) {
+    if (!runtime) {
         runtime_leave(ticket);
         return NULL;
     }
@@ -208,7 +208,6 @@ static CK_RV build(const char *path, struct runtime *runtime)
     CK_RV rv = read_config(path, &runtime->config);
     if (rv != CKR_OK)
         return rv;
-    runtime->generation = fork_generation();
     runtime->sessions = table_new();
     runtime->token = mem_new(runtime->config->group_count, sizeof(*runtime->token));
     if (!runtime->sessions || !runtime->token)

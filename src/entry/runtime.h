@@ -11,7 +11,6 @@
 #include "session/token.h"
 
 struct runtime {
-    uint32_t generation; /* fork_generation it was made under */
     struct config *config;
     struct instances instances;
     struct digests *digests;

@@ -379,10 +379,9 @@ static bool close_one(struct member *member, struct real_session *session, struc
     CK_RV rv = close_session(member, session, clock_after(member->group->call_timeout));
     if (rv == RV_DEADLINE)
         member_event(member, HEALTH_TRANSPORT, rv);
-    closing->unknown = rv != CKR_SESSION_HANDLE_INVALID   ? 0
-                       : session->epoch == closing->epoch ? closing->unknown + 1
-                                                          : 1;
-    closing->epoch = session->epoch;
+    if (session->epoch != closing->epoch)
+        *closing = (struct closing){.epoch = session->epoch};
+    closing->unknown = rv == CKR_SESSION_HANDLE_INVALID ? closing->unknown + 1 : 0;
     bool closed = is_closed(rv);
     lock_take(&pool->lock);
     if (closed)

@@ -64,12 +64,6 @@ static CK_RV twins_of(struct managed *managed, struct remote remote, const struc
     return rv;
 }
 
-static bool is_stale(struct managed *managed, const struct record *record)
-{
-    uint64_t version = 0;
-    return vault_version(managed->vault, record->uuid, &version) == 0 && version > record->version;
-}
-
 bool catchup_elsewhere(struct managed *managed, const struct member *member, uint64_t seq)
 {
     char lease[CATCHUP_LEASE];
@@ -101,7 +95,7 @@ CK_RV catchup_apply(struct managed *managed, struct remote remote, const struct 
     uint32_t epoch = member_epoch(remote.member);
     /* One that was changed meanwhile is known by other attributes: made by the old record, it would be a
      * second replica, and would stay when the object is destroyed. */
-    bool stale = is_stale(managed, record);
+    bool stale = managed_is_stale(managed, record);
     if (!stale)
         rv = replica_ensure(managed, remote, record, object, &handle);
     /* Destroyed while it was being made: whoever did that may have looked here before. */

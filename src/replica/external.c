@@ -314,7 +314,7 @@ CK_RV external_find(struct group *group, const CK_ATTRIBUTE *templ, CK_ULONG cou
         handle = mem_new(route.frame->out_len / sizeof(*handle) + 1, sizeof(*handle));
         rv = handle ? map_found(group, &route, logged_in, handle, &kept, &lost) : CKR_HOST_MEMORY;
         frame_unref(route.frame);
-        avoid |= UINT64_C(1) << route.member->index;
+        avoid |= route_bit(route.member->index);
         /* Destroyed by somebody in this moment, or the store has gone: another one knows. */
         if (rv != CKR_OK || lost == 0 || !is_other_usable(group, avoid))
             break;

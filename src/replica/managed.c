@@ -127,13 +127,17 @@ static CK_RV remember_seal(struct managed *managed, struct object *object, const
     return CKR_OK;
 }
 
-bool managed_is_destroyed(struct managed *managed, const struct record *record)
+bool managed_is_stale(struct managed *managed, const struct record *record)
 {
     uint64_t version = 0;
+    return vault_version(managed->vault, record->uuid, &version) == 0 && version > record->version;
+}
+
+bool managed_is_destroyed(struct managed *managed, const struct record *record)
+{
     struct record now = {0};
-    if (vault_version(managed->vault, record->uuid, &version) != 0 || version <= record->version)
-        return false;
-    bool destroyed = vault_read(managed->vault, record->uuid, &now) == 0 && now.state != RECORD_LIVE;
+    bool destroyed = managed_is_stale(managed, record) &&
+                     vault_read(managed->vault, record->uuid, &now) == 0 && now.state != RECORD_LIVE;
     record_end(&now);
     return destroyed;
 }

@@ -48,7 +48,8 @@ MUST_USE CK_RV managed_verify(struct managed *managed, struct object *object, ui
  * more; CKR_DEVICE_ERROR when the vault is out of reach. */
 MUST_USE CK_RV managed_record(struct managed *managed, const struct remote *on, struct object *object,
                               uint64_t deadline, struct record *ret);
-/* It has been, since this record was read: by whichever process. */
+/* Changed or destroyed since this record was read, by whichever process. */
+bool managed_is_stale(struct managed *managed, const struct record *record);
 bool managed_is_destroyed(struct managed *managed, const struct record *record);
 /* A new object of a live record, not yet in the catalogue. */
 MUST_USE CK_RV managed_object(struct managed *managed, const struct record *record, struct object **ret);

@@ -42,8 +42,8 @@ static CK_RV choose(struct managed *managed, struct remote remote, const struct 
                     struct object *object, const CK_OBJECT_HANDLE *found, size_t count, CK_OBJECT_HANDLE *ret)
 {
     for (size_t i = 0; i < count; i++) {
-        CK_RV rv = has_key(record) ? proof_check(remote, found[i], record) : CKR_OK;
-        if (rv == CKR_OK && !(has_key(record) && proof_tells(record)))
+        CK_RV rv = proof_check(remote, found[i], record);
+        if (rv == CKR_OK && !proof_tells(record))
             rv = is_free(managed, remote, object, found[i], count);
         if (rv == CKR_OK) {
             *ret = found[i];
@@ -70,12 +70,13 @@ static size_t loose_template(const struct attrs *attrs, CK_ATTRIBUTE templ[IDENT
     return kept;
 }
 
-static CK_RV find_named(struct managed *managed, struct remote remote, const struct record *record,
-                        struct object *object, CK_OBJECT_HANDLE *ret)
+/* `templ` has those attributes of the record's that are looked for; the CKA_ID is as the member has it. */
+static CK_RV find_by(struct managed *managed, struct remote remote, const struct record *record,
+                     struct object *object, CK_ATTRIBUTE templ[IDENTITY_MAX], size_t count,
+                     CK_OBJECT_HANDLE *ret)
 {
-    CK_ATTRIBUTE templ[IDENTITY_MAX];
     CK_OBJECT_HANDLE found[CANDIDATES];
-    size_t count = identity_template(&record->attrs, templ), seen = 0;
+    size_t seen = 0;
     count = naming_apply(record, templ, count, IDENTITY_MAX);
     CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
     if (rv == CKR_BUFFER_TOO_SMALL)
@@ -83,15 +84,11 @@ static CK_RV find_named(struct managed *managed, struct remote remote, const str
     return rv == CKR_OK ? choose(managed, remote, record, object, found, seen, ret) : rv;
 }
 
-/* Its label may be an older one; its CKA_ID never changes. */
-static CK_RV find_uuid(struct managed *managed, struct remote remote, const struct record *record,
-                       struct object *object, CK_OBJECT_HANDLE *ret)
+static CK_RV find_named(struct managed *managed, struct remote remote, const struct record *record,
+                        struct object *object, CK_OBJECT_HANDLE *ret)
 {
     CK_ATTRIBUTE templ[IDENTITY_MAX];
-    CK_OBJECT_HANDLE found[CANDIDATES];
-    size_t count = naming_apply(record, templ, loose_template(&record->attrs, templ), IDENTITY_MAX), seen = 0;
-    CK_RV rv = remote_find(remote, templ, count, found, CANDIDATES, &seen);
-    return rv == CKR_OK ? choose(managed, remote, record, object, found, seen, ret) : rv;
+    return find_by(managed, remote, record, object, templ, identity_template(&record->attrs, templ), ret);
 }
 
 CK_RV replica_find(struct managed *managed, struct remote remote, const struct record *record,
@@ -100,8 +97,9 @@ CK_RV replica_find(struct managed *managed, struct remote remote, const struct r
     CK_ATTRIBUTE templ[IDENTITY_MAX];
     struct record plain = *record; /* a view */
     size_t count = 0;
+    /* Its label there may be an older one; its CKA_ID never changes. */
     if (naming_is_uuid(record))
-        return find_uuid(managed, remote, record, object, ret);
+        return find_by(managed, remote, record, object, templ, loose_template(&record->attrs, templ), ret);
     plain.flags &= ~(unsigned)RECORD_OWN_ID;
     CK_RV rv = find_named(managed, remote, record, object, ret);
     if (rv == CKR_OBJECT_HANDLE_INVALID && plain.flags != record->flags)
