@@ -42,6 +42,21 @@ static void text_write(const char *name, const char *text)
     fclose(f);
 }
 
+/* Of the byte at `from_end` (negative). */
+static void bit_flip(const char *name, long from_end)
+{
+    FILE *f = fopen(name, "r+");
+    int byte;
+
+    assert_non_null(f);
+    assert_int_equal(fseek(f, from_end, SEEK_END), 0);
+    byte = fgetc(f);
+    assert_int_not_equal(byte, EOF);
+    assert_int_equal(fseek(f, from_end, SEEK_END), 0);
+    assert_int_equal(fputc(byte ^ 1, f), byte ^ 1);
+    assert_int_equal(fclose(f), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -367,10 +382,8 @@ static void wrong_keys_and_damaged_files_are_named(void **state)
     open_says("cut.p7m", NULL, NULL, "pass", -EBADMSG, "damaged");
     run("echo hello | openssl cms -encrypt -binary -outform PEM -pwri_password 'other words' -out other.p7m");
     open_says("other.p7m", NULL, NULL, "pass2", -EBADMSG, "not a share of p11ha");
-    /* A bit of the ciphertext. */
     run("openssl cms -cmsout -inform PEM -in open/ben_2.share.p7m -outform DER -out ben.der");
-    run("printf '\\377' | dd of=ben.der bs=1 seek=$(($(stat -c %%s ben.der) - 100)) conv=notrunc "
-        "2>/dev/null");
+    bit_flip("ben.der", -100);
     run("openssl cms -cmsout -inform DER -in ben.der -outform PEM -out bent.p7m");
     open_says("bent.p7m", "ec.crt", "ec.key", NULL, -EBADMSG, "damaged");
 }
