@@ -276,14 +276,15 @@ void frame_give_param(const struct frame *frame, const struct param_shape *shape
 {
     for (size_t i = 0; shape && frame->param && i < shape->fields; i++) {
         const struct param_field *field = &shape->field[i];
-        size_t len = 0;
+        size_t len = 0, made = 0;
         if (field->kind != PARAM_OUT && field->kind != PARAM_OUT_FIXED)
             continue;
-        /* The lengths are the application's: the member may have written others. */
+        /* The application may have changed its lengths since the call was made, the member written others. */
         void *into = (void *)(uintptr_t)target_of(field, param);
         const void *from = target_of(field, frame->param);
-        if (into && from && mech_field_len(field, param, NULL, &len) && len)
-            memcpy(into, from, len);
+        if (into && from && mech_field_len(field, param, NULL, &len) &&
+            mech_field_len(field, frame->param, NULL, &made) && len && made)
+            memcpy(into, from, len < made ? len : made);
     }
 }
 

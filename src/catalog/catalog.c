@@ -100,31 +100,56 @@ static bool has_uuid(const struct object *object)
     return memcmp(object->uuid, no_uuid, sizeof(no_uuid)) != 0;
 }
 
-CK_RV catalog_add(struct catalog *catalog, struct object *object)
+static struct object *by_uuid_locked(struct catalog *catalog, const uint8_t uuid[16])
 {
-    if (table_add(catalog->table, &object->item) != 0)
-        return CKR_HOST_MEMORY;
-    lock_take(&catalog->lock);
+    struct map_node *node = map_first(&catalog->uuids, map_hash(uuid, 16, 0));
+    for (; node; node = map_next(node)) {
+        struct object *object = container_of(node, struct object, by_uuid);
+        if (memcmp(object->uuid, uuid, 16) == 0)
+            return object_ref(object);
+    }
+    return NULL;
+}
+
+static int add_locked(struct catalog *catalog, struct object *object)
+{
     int r = index_locked(catalog, object);
     if (r == 0 && has_uuid(object)) {
         r = map_add(&catalog->uuids, &object->by_uuid, map_hash(object->uuid, sizeof(object->uuid), 0));
         if (r != 0)
             unindex_locked(catalog, object);
     }
-    if (r == 0) {
-        object->prev = catalog->last;
-        object->next = NULL;
-        *(catalog->last ? &catalog->last->next : &catalog->first) = object;
-        catalog->last = object;
-        object->listed = true;
-        catalog->count++;
-        atomic_fetch_add(&catalog->session_objects, !object->token);
-    }
+    if (r != 0)
+        return r;
+    object->prev = catalog->last;
+    object->next = NULL;
+    *(catalog->last ? &catalog->last->next : &catalog->first) = object;
+    catalog->last = object;
+    object->listed = true;
+    catalog->count++;
+    atomic_fetch_add(&catalog->session_objects, !object->token);
+    return 0;
+}
+
+CK_RV catalog_add(struct catalog *catalog, struct object **object)
+{
+    struct object *mine = *object, *other = NULL;
+    int r = 0;
+    if (table_add(catalog->table, &mine->item) != 0)
+        return CKR_HOST_MEMORY;
+    lock_take(&catalog->lock);
+    if (has_uuid(mine))
+        other = by_uuid_locked(catalog, mine->uuid);
+    if (!other)
+        r = add_locked(catalog, mine);
     lock_drop(&catalog->lock);
-    if (r == 0)
-        return CKR_OK;
-    table_remove(catalog->table, &object->item);
-    return CKR_HOST_MEMORY;
+    if (other || r != 0)
+        table_remove(catalog->table, &mine->item);
+    if (other) {
+        object_unref(mine);
+        *object = other;
+    }
+    return r == 0 ? CKR_OK : CKR_HOST_MEMORY;
 }
 
 void catalog_remove(struct catalog *catalog, struct object *object)
@@ -154,14 +179,8 @@ struct object *catalog_ref(struct catalog *catalog, CK_OBJECT_HANDLE handle)
 
 struct object *catalog_by_uuid(struct catalog *catalog, const uint8_t uuid[16])
 {
-    struct object *found = NULL;
     lock_take(&catalog->lock);
-    struct map_node *node = map_first(&catalog->uuids, map_hash(uuid, 16, 0));
-    for (; node && !found; node = map_next(node)) {
-        struct object *object = container_of(node, struct object, by_uuid);
-        if (memcmp(object->uuid, uuid, 16) == 0)
-            found = object_ref(object);
-    }
+    struct object *found = by_uuid_locked(catalog, uuid);
     lock_drop(&catalog->lock);
     return found;
 }

@@ -15,8 +15,9 @@ MUST_USE struct catalog *catalog_new(unsigned members);
 void catalog_free(struct catalog *catalog);
 unsigned catalog_members(const struct catalog *catalog);
 
-/* Adds it and gives it its handle; the caller keeps its own reference. CKR_HOST_MEMORY. */
-MUST_USE CK_RV catalog_add(struct catalog *catalog, struct object *object);
+/* Adds it and gives it its handle; the caller keeps its own reference. If one with its uuid is there already,
+ * *object becomes that one, and the caller's reference passes over. CKR_HOST_MEMORY. */
+MUST_USE CK_RV catalog_add(struct catalog *catalog, struct object **object);
 /* Takes it out: its handle is dead at once, `gone` is set. Those who hold a reference may go on reading it.
  */
 void catalog_remove(struct catalog *catalog, struct object *object);

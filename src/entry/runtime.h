@@ -19,6 +19,7 @@ struct runtime {
     size_t token_count;
     struct group **group; /* of the tokens that have one */
     struct stats *stats;  /* of this process, for `p11ha status`; NULL: cannot be written */
+    struct runtime *next; /* of those that were left behind */
 };
 
 /* Reads the configuration (`path` NULL: where config_find looks), connects, publishes.

@@ -114,7 +114,7 @@ CK_RV making_place(struct managed *managed, struct making *making, unsigned flag
     rv = managed_object(managed, record, &object);
     if (rv == CKR_OK) {
         atomic_store(&object->verified, true);
-        rv = catalog_add(group->catalog, object);
+        rv = catalog_add(group->catalog, &object);
     }
     if (rv != CKR_OK) {
         seal_written(managed, record, 0);
@@ -175,7 +175,7 @@ CK_RV making_keep(struct group *group, struct managed *managed, const struct ori
         return CKR_HOST_MEMORY;
     object_set_attrs(object, &making->attrs);
     object_set_replica(object, origin->member->index, origin->epoch, making->real);
-    CK_RV rv = catalog_add(group->catalog, object);
+    CK_RV rv = catalog_add(group->catalog, &object);
     if (rv == CKR_OK)
         *ret = object->item.handle;
     return rv;

@@ -193,7 +193,7 @@ static CK_RV map_handle(struct group *group, struct remote remote, uint32_t epoc
         if (rv == CKR_OK) {
             object_set_attrs(object, &attrs);
             object->internal = keyring_is_hidden(&object->attrs);
-            rv = catalog_add(group->catalog, object);
+            rv = catalog_add(group->catalog, &object);
         }
         same.found = object;
     }

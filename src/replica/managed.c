@@ -180,7 +180,7 @@ static void follow_live(struct managed *managed, const struct record *record)
         }
         attrs_free(&attrs);
     } else if (!object && managed_object(managed, record, &object) == CKR_OK) {
-        if (catalog_add(managed->group->catalog, object) != CKR_OK)
+        if (catalog_add(managed->group->catalog, &object) != CKR_OK)
             log_event(LOG_ERROR, "out-of-memory", "group=%s what=catalogue", managed->group->config->name);
     }
     if (object && object->internal && object->class == CKO_PRIVATE_KEY)

@@ -243,7 +243,7 @@ static CK_RV copy_plain(struct store *store, uint32_t session, struct object *ob
         copy->session = session;
         copy->original = object_ref(object_base(object));
         copy->pinned = object->pinned;
-        rv = catalog_add(store->group->catalog, copy);
+        rv = catalog_add(store->group->catalog, &copy);
     }
     attrs_free(&attrs);
     if (rv == CKR_OK)
@@ -471,9 +471,9 @@ static bool end_if_of(struct object *object, void *ctx)
     return true;
 }
 
-void store_end_session(struct store *store, uint32_t session)
+void store_end_session(struct store *store, uint32_t session, bool private_only)
 {
-    struct ending ending = {store, session, false};
+    struct ending ending = {store, session, private_only};
     if (catalog_session_objects(store->group->catalog) > 0)
         catalog_each(store->group->catalog, end_if_of, &ending);
 }

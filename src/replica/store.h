@@ -59,8 +59,8 @@ MUST_USE CK_RV store_object(struct store *store, CK_OBJECT_HANDLE handle, bool l
  * wipe the keys that the vault's records are sealed and wrapped with, on every member at once.
  */
 MUST_USE CK_RV store_init_token(struct store *store, struct pin so_pin);
-/* A virtual session has ended: its session objects go. All of the application's if session is 0. */
-void store_end_session(struct store *store, uint32_t session);
+/* A virtual session, or its login (then only what is private), has ended: its session objects go. */
+void store_end_session(struct store *store, uint32_t session, bool private_only);
 /* After C_Login and C_Logout: private session objects end at logout (standard), seals can be checked after
  * login. */
 void store_login_changed(struct store *store, bool logged_in);

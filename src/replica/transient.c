@@ -73,7 +73,7 @@ CK_RV transient_add(struct group *group, const struct made *made, struct attrs *
         object->pinned = (int)made->member->index;
     recipe_give(object, TAKE(own));
     object_set_replica(object, made->member->index, made->epoch, made->real);
-    CK_RV rv = catalog_add(group->catalog, object);
+    CK_RV rv = catalog_add(group->catalog, &object);
     if (rv != CKR_OK)
         return rv;
     *ret = object->item.handle;

@@ -44,6 +44,7 @@ static CK_RV log_out(struct token *token, uint64_t deadline)
         return CKR_USER_NOT_LOGGED_IN;
     store_settle(token->store, deadline);
     atomic_store(&token->login, LOGIN_NONE);
+    atomic_fetch_add(&token->logouts, 1);
     group_logout(token->group, deadline);
     store_login_changed(token->store, false);
     return CKR_OK;

@@ -78,7 +78,7 @@ static bool close_one(struct session *session, uint64_t deadline)
     if (!table_remove(token->sessions, &session->item))
         return false;
     atomic_store(&session->closed, true);
-    store_end_session(token->store, session->item.handle);
+    store_end_session(token->store, session->item.handle, false);
     if (count_out(token, session_is_rw(session)))
         login_end_last(token, deadline);
     return true;
@@ -135,15 +135,19 @@ CK_RV session_take(struct table *sessions, CK_SESSION_HANDLE handle, struct sess
         session_give(session);
         return CKR_SESSION_HANDLE_INVALID;
     }
+    session->logouts = atomic_load(&session->token->logouts);
     *ret = session;
     return CKR_OK;
 }
 
 void session_give(struct session *session)
 {
-    /* Closed meanwhile: what this call has made in it goes too. */
+    struct token *token = session->token;
+    /* Closed, or logged out, meanwhile: what this call has made in it goes too. */
     if (atomic_load(&session->closed))
-        store_end_session(session->token->store, session->item.handle);
+        store_end_session(token->store, session->item.handle, false);
+    else if (atomic_load(&token->logouts) != session->logouts)
+        store_end_session(token->store, session->item.handle, true);
     busy_give(&session->busy);
     session_unref(session);
 }

@@ -15,6 +15,7 @@ struct session {
     CK_NOTIFY notify;
     struct busy busy;
     _Atomic bool closed;
+    uint32_t logouts;               /* of the token, when the call that is inside began; under busy */
     struct operation *op[OP_KINDS]; /* made at their first use */
 };
 

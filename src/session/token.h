@@ -25,6 +25,7 @@ struct token {
 
     struct busy logging;
     _Atomic uint32_t login; /* enum token_login */
+    _Atomic uint32_t logouts;
 
     struct lock lock;
     unsigned count, count_rw;

@@ -136,6 +136,51 @@ static void nothing_fails(void **state)
     assert_in_range(atomic_load(&lost), 0, THREADS * FAULTS);
 }
 
+/* Until it is told that nobody is logged in. */
+static void *creator(void *arg)
+{
+    CK_SESSION_HANDLE session;
+    CK_RV rv = ha.f->C_OpenSession(ha.slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
+    CK_BYTE value[16] = {3};
+    CK_ATTRIBUTE templ[] = {NUMBER(CKA_CLASS, CKO_SECRET_KEY), NUMBER(CKA_KEY_TYPE, CKK_AES),
+                            BYTES(CKA_VALUE, value, 16), BYTES(CKA_LABEL, "late", 4),
+                            TRUTH(CKA_PRIVATE, CK_TRUE)};
+    CK_OBJECT_HANDLE key;
+    while (rv == CKR_OK)
+        rv = ha.f->C_CreateObject(session, templ, COUNT(templ), &key);
+    if (rv != CKR_USER_NOT_LOGGED_IN)
+        fail_with("create", rv);
+    *(CK_SESSION_HANDLE *)arg = session;
+    return NULL;
+}
+
+/* Not even what is being made in that moment: the next one who logs in finds nothing of theirs. */
+static void logout_leaves_nothing(void **state)
+{
+    (void)state;
+    CK_ATTRIBUTE late = BYTES(CKA_LABEL, "late", 4);
+    for (unsigned round = 0; round < 50; round++) {
+        pthread_t thread[THREADS];
+        CK_SESSION_HANDLE session[THREADS];
+        CK_OBJECT_HANDLE key;
+        CK_ULONG count = 0;
+        for (int i = 0; i < THREADS; i++)
+            assert_int_equal(pthread_create(&thread[i], NULL, creator, &session[i]), 0);
+        usleep(5000 + round * 100);
+        NEED(ha.f->C_Logout(ha.session));
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(thread[i], NULL);
+        NEED(ha.f->C_Login(ha.session, CKU_USER, (CK_UTF8CHAR *)"1234", 4));
+        NEED(ha.f->C_FindObjectsInit(ha.session, &late, 1));
+        NEED(ha.f->C_FindObjects(ha.session, &key, 1, &count));
+        NEED(ha.f->C_FindObjectsFinal(ha.session));
+        assert_int_equal(count, 0);
+        for (int i = 0; i < THREADS; i++)
+            NEED(ha.f->C_CloseSession(session[i]));
+    }
+    assert_int_equal(atomic_load(&failed), 0);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -158,6 +203,7 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_fails)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_fails),
+                                       cmocka_unit_test(logout_leaves_nothing)};
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,70 +1,9 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "catalog_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "base/thread.h"
-#include "catalog/catalog.h"
-
-#define MEMBERS 3
-
-static struct attrs attrs_with(const char *label, const char *id, CK_OBJECT_CLASS class, bool private)
-{
-    struct attrs attrs = {0};
-    assert_int_equal(attrs_set_ulong(&attrs, CKA_CLASS, class), CKR_OK);
-    assert_int_equal(attrs_set_bool(&attrs, CKA_TOKEN, true), CKR_OK);
-    assert_int_equal(attrs_set_bool(&attrs, CKA_PRIVATE, private), CKR_OK);
-    if (label)
-        assert_int_equal(attrs_set(&attrs, CKA_LABEL, label, strlen(label)), CKR_OK);
-    if (id)
-        assert_int_equal(attrs_set(&attrs, CKA_ID, id, strlen(id)), CKR_OK);
-    return attrs;
-}
-
-static struct object *object_with(const char *label, const char *id, CK_OBJECT_CLASS class, bool private)
-{
-    struct object *object = object_new(MEMBERS);
-    struct attrs attrs = attrs_with(label, id, class, private);
-    assert_non_null(object);
-    object_set_attrs(object, &attrs);
-    return object;
-}
-
-static struct object *added(struct catalog *catalog, const char *label, const char *id, CK_OBJECT_CLASS class,
-                            bool private)
-{
-    struct object *object = object_with(label, id, class, private);
-    assert_int_equal(catalog_add(catalog, object), CKR_OK);
-    object_unref(object); /* the catalogue has its own */
-    return object;
-}
-
-/* The objects found, in the order given; their number is the result. */
-static size_t found(struct catalog *catalog, const CK_ATTRIBUTE *templ, CK_ULONG count, bool logged_in,
-                    CK_OBJECT_HANDLE *ret, size_t max)
-{
-    CK_OBJECT_HANDLE *handle = NULL;
-    size_t n = 0;
-    assert_int_equal(catalog_find(catalog, templ, count, logged_in, &handle, &n), CKR_OK);
-    for (size_t i = 0; i < n && i < max; i++)
-        ret[i] = handle[i];
-    mem_free(handle);
-    return n;
-}
-
-static CK_ATTRIBUTE text(CK_ATTRIBUTE_TYPE type, const char *value)
-{
-    return (CK_ATTRIBUTE){type, (void *)(uintptr_t)value, strlen(value)};
-}
 
 static void handles(void **state)
 {
@@ -72,7 +11,7 @@ static void handles(void **state)
     struct catalog *catalog = catalog_new(MEMBERS);
     assert_int_equal(catalog_members(catalog), MEMBERS);
     struct object *object = object_with("a", "1", CKO_DATA, false);
-    assert_int_equal(catalog_add(catalog, object), CKR_OK);
+    assert_int_equal(catalog_add(catalog, &object), CKR_OK);
     CK_OBJECT_HANDLE handle = object->item.handle;
     assert_true(handle != CK_INVALID_HANDLE);
     struct object *again = catalog_ref(catalog, handle);
@@ -238,13 +177,22 @@ static void by_uuid(void **state)
     static const uint8_t uuid[16] = {1, 2, 3}, other[16] = {1, 2, 4}, zero[16] = {0};
     struct object *object = object_with("a", NULL, CKO_DATA, false);
     memcpy(object->uuid, uuid, sizeof(uuid));
-    assert_int_equal(catalog_add(catalog, object), CKR_OK);
+    assert_int_equal(catalog_add(catalog, &object), CKR_OK);
     (void)added(catalog, "b", NULL, CKO_DATA, false); /* without a uuid: not known by zeros */
     struct object *seen = catalog_by_uuid(catalog, uuid);
     assert_ptr_equal(seen, object);
     object_unref(seen);
     assert_null(catalog_by_uuid(catalog, other));
     assert_null(catalog_by_uuid(catalog, zero));
+    /* A second one is not added: whoever brings it gets the first. */
+    struct object *second = object_with("c", NULL, CKO_DATA, false);
+    memcpy(second->uuid, uuid, sizeof(uuid));
+    assert_int_equal(catalog_add(catalog, &second), CKR_OK);
+    assert_ptr_equal(second, object);
+    object_unref(second);
+    assert_int_equal(catalog_count(catalog), 2);
+    CK_OBJECT_HANDLE h[2];
+    assert_int_equal(found(catalog, NULL, 0, false, h, 2), 2);
     catalog_remove(catalog, object);
     assert_null(catalog_by_uuid(catalog, uuid));
     object_unref(object);
@@ -263,10 +211,10 @@ static void twins(void **state)
     /* A session object and a plain copy have no place on the token. */
     struct object *session = object_with("twin", "1", CKO_DATA, false);
     session->token = false;
-    assert_int_equal(catalog_add(catalog, session), CKR_OK);
+    assert_int_equal(catalog_add(catalog, &session), CKR_OK);
     struct object *copy = object_with("twin", "1", CKO_DATA, false);
     copy->original = object_ref(a);
-    assert_int_equal(catalog_add(catalog, copy), CKR_OK);
+    assert_int_equal(catalog_add(catalog, &copy), CKR_OK);
     assert_int_equal(catalog_twins(catalog, a, true), 2);
     assert_int_equal(catalog_twins(catalog, b, true), 2);
     catalog_remove(catalog, b);
@@ -327,7 +275,7 @@ static void by_replica(void **state)
                   *b = added(catalog, "b", NULL, CKO_DATA, false);
     struct object *copy = object_with("a", NULL, CKO_DATA, false);
     copy->original = object_ref(b);
-    assert_int_equal(catalog_add(catalog, copy), CKR_OK);
+    assert_int_equal(catalog_add(catalog, &copy), CKR_OK);
     object_set_replica(a, 1, 4, 10);
     object_set_replica(b, 1, 4, 11);
     object_set_replica(copy, 1, 4, 12);
@@ -386,7 +334,7 @@ static void without_memory(void **state)
         struct object *object = object_with("a", "1", CKO_DATA, false);
         memcpy(object->uuid, uuid, sizeof(uuid));
         mem_fail_after(n, false);
-        CK_RV rv = catalog_add(catalog, object);
+        CK_RV rv = catalog_add(catalog, &object);
         mem_fail_after(0, false);
         if (rv != CKR_OK) {
             assert_int_equal(rv, CKR_HOST_MEMORY);
@@ -396,148 +344,11 @@ static void without_memory(void **state)
             CK_ATTRIBUTE label = text(CKA_LABEL, "a"), id = text(CKA_ID, "1");
             assert_int_equal(found(catalog, &label, 1, true, h, 1), 0);
             assert_int_equal(found(catalog, &id, 1, true, h, 1), 0);
-            assert_int_equal(catalog_add(catalog, object), CKR_OK);
+            assert_int_equal(catalog_add(catalog, &object), CKR_OK);
         }
         object_unref(object);
         catalog_free(catalog);
     }
-}
-
-static struct catalog *shared;
-static struct object *thing;
-static _Atomic int inside[MEMBERS], made[MEMBERS], helped;
-
-static void maker(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < 300; i++) {
-        unsigned member = (unsigned)i % MEMBERS;
-        if (catalog_make_begin(shared, thing, member, clock_after(10 * NS_PER_S))) {
-            if (atomic_fetch_add(&inside[member], 1) != 0)
-                abort();
-            thing->replica[member].bad++;
-            atomic_fetch_add(&made[member], 1);
-            atomic_fetch_sub(&inside[member], 1);
-            catalog_make_end(shared, thing, member);
-        } else {
-            atomic_fetch_add(&helped, 1);
-        }
-    }
-}
-
-static void one_maker_at_a_time(void **state)
-{
-    (void)state;
-    shared = catalog_new(MEMBERS);
-    thing = added(shared, "a", NULL, CKO_DATA, false);
-    struct thread *thread[4];
-    for (size_t i = 0; i < ARRAY_LEN(thread); i++) {
-        thread[i] = thread_start("maker", -1, maker, NULL);
-        assert_non_null(thread[i]);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(thread); i++)
-        thread_join(thread[i]);
-    assert_int_equal(made[0] + made[1] + made[2] + helped, 4 * 300);
-    for (unsigned i = 0; i < MEMBERS; i++) {
-        assert_true(made[i] > 0);
-        assert_int_equal(thing->replica[i].bad, made[i]);
-    }
-    assert_int_equal(thing->making, 0);
-    catalog_free(shared);
-}
-
-static _Atomic int waiting, told;
-
-static void waiter(void *arg)
-{
-    (void)arg;
-    atomic_store(&waiting, 1);
-    bool mine = catalog_make_begin(shared, thing, 0, clock_after(10 * NS_PER_S));
-    atomic_store(&told, mine ? 1 : 2);
-    if (mine)
-        catalog_make_end(shared, thing, 0);
-}
-
-/* Who has waited does not make it once more: another one has just done so. */
-static void who_waited_looks_again(void **state)
-{
-    (void)state;
-    shared = catalog_new(MEMBERS);
-    thing = added(shared, "a", NULL, CKO_DATA, false);
-    told = 0;
-    for (int i = 0; i < 50 && told != 2; i++) { /* it may come too late to wait */
-        waiting = 0;
-        assert_true(catalog_make_begin(shared, thing, 0, CLOCK_NEVER));
-        struct thread *thread = thread_start("waiter", -1, waiter, NULL);
-        assert_non_null(thread);
-        while (waiting == 0)
-            (void)thread_cpu();
-        _Atomic uint32_t never = 0;
-        (void)thread_wait(&never, 0, clock_after((uint64_t)(i + 1) * 5 * NS_PER_MS));
-        catalog_make_end(shared, thing, 0);
-        thread_join(thread);
-        assert_true(told != 0);
-    }
-    assert_int_equal(told, 2);
-    catalog_free(shared);
-}
-
-static void who_waits_leaves_in_time(void **state)
-{
-    (void)state;
-    struct catalog *catalog = catalog_new(MEMBERS);
-    struct object *object = added(catalog, "a", NULL, CKO_DATA, false);
-    assert_true(catalog_make_begin(catalog, object, 1, CLOCK_NEVER));
-    assert_true(catalog_make_begin(catalog, object, 2, CLOCK_NEVER)); /* another member, another maker */
-    uint64_t began = clock_now();
-    assert_false(catalog_make_begin(catalog, object, 1, clock_after(20 * NS_PER_MS)));
-    assert_true(clock_now() - began >= 20 * NS_PER_MS);
-    catalog_make_end(catalog, object, 1);
-    assert_true(catalog_make_begin(catalog, object, 1, clock_after(NS_PER_MS)));
-    catalog_make_end(catalog, object, 1);
-    catalog_make_end(catalog, object, 2);
-    catalog_free(catalog);
-}
-
-static void churner(void *arg)
-{
-    const char *label = arg;
-    for (int i = 0; i < 500; i++) {
-        struct object *object = object_with(label, "c", CKO_DATA, false);
-        if (catalog_add(shared, object) != CKR_OK)
-            abort();
-        struct attrs attrs = attrs_with(label, "d", CKO_DATA, false);
-        catalog_set_attrs(shared, object, &attrs, 1, 2);
-        catalog_remove(shared, object);
-        object_unref(object);
-    }
-}
-
-static void finds_while_others_change(void **state)
-{
-    (void)state;
-    shared = catalog_new(MEMBERS);
-    struct object *stays = added(shared, "stays", "s", CKO_DATA, false);
-    char one[] = "one", two[] = "two";
-    struct thread *thread[2] = {thread_start("one", -1, churner, one), thread_start("two", -1, churner, two)};
-    CK_ATTRIBUTE label = text(CKA_LABEL, "stays"), id = text(CKA_ID, "d");
-    for (int i = 0; i < 1000; i++) {
-        CK_OBJECT_HANDLE h[8];
-        assert_int_equal(found(shared, &label, 1, false, h, 8), 1);
-        assert_int_equal(h[0], stays->item.handle);
-        assert_true(found(shared, &id, 1, false, h, 8) <= 2);
-        size_t n = found(shared, NULL, 0, false, h, 8);
-        assert_in_range(n, 1, 3);
-        for (size_t k = 0; k < n; k++) {
-            AUTO(object_unref) struct object *object = catalog_ref(shared, h[k]);
-            if (object)
-                assert_int_equal(object->class, CKO_DATA);
-        }
-    }
-    thread_join(thread[0]);
-    thread_join(thread[1]);
-    assert_int_equal(catalog_count(shared), 1);
-    catalog_free(shared);
 }
 
 /* Time of this thread on a CPU, in ns: others on the machine do not count. */
@@ -590,10 +401,6 @@ int main(void)
         cmocka_unit_test(by_replica),
         cmocka_unit_test(each),
         cmocka_unit_test(without_memory),
-        cmocka_unit_test(one_maker_at_a_time),
-        cmocka_unit_test(who_waited_looks_again),
-        cmocka_unit_test(who_waits_leaves_in_time),
-        cmocka_unit_test(finds_while_others_change),
         cmocka_unit_test(a_hundred_thousand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

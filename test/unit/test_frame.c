@@ -522,6 +522,14 @@ static void message_parameters(void **state)
     for (size_t i = 0; i < sizeof(tag); i++)
         assert_int_equal(tag[i], 2);
     assert_int_equal(with.ulTagBits, 128);
+    /* By now the application says that it has more room than the member was told of. */
+    CK_BYTE more[32] = {0};
+    copy->ulTagBits = 128;
+    with.pTag = more;
+    with.ulTagBits = 256;
+    frame_give_param(clone, shape, &with);
+    for (size_t i = 0; i < sizeof(more); i++)
+        assert_int_equal(more[i], i < sizeof(tag) ? 2 : 0);
     frame_unref(clone);
     /* Lengths that cannot be: nothing is copied. */
     with.ulIvLen = ~0UL;
