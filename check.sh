@@ -3,7 +3,7 @@
 #
 #   ./check.sh          everything: plain build, clang release build, ASan+UBSan, TSan, fuzzers, valgrind, gates
 #   ./check.sh quick    one build, its unit tests, the gates and the short stories
-#   ./check.sh long     everything, and all stories under the sanitizers, and conform under valgrind: an hour more
+#   ./check.sh long     everything, and the stories under ASan, TSan and valgrind, and conform under valgrind: an hour more
 #
 # A build that fails counts as one failure. Logs are in build*/: check-*.log, and test-logs/ with each test's output.
 set -uo pipefail
@@ -61,7 +61,7 @@ run() {
 
 export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:suppressions=$PWD/test/lib/tsan.supp
 
 test/lib/install_packages || {
     echo "0 1 0" >>"$tally"
@@ -83,7 +83,7 @@ build build-clang "clang, release" --native-file test/lib/clang.ini -Dbuildtype=
 
 if build build-asan "gcc, address and undefined" -Db_sanitize=address,undefined; then
     run build-asan "unit and stories" --suite unit,conform,asan,quick --times 4
-    [ "$how" != long ] || run build-asan "all stories" --suite flow --without asan,quick --times 4
+    [ "$how" != long ] || run build-asan "all stories" --suite flow --without asan,quick,plain --times 4
 fi
 
 if build build-tsan "gcc, thread" -Db_sanitize=thread; then
@@ -91,7 +91,7 @@ if build build-tsan "gcc, thread" -Db_sanitize=thread; then
     wrap=
     build-tsan/p11ha --version >build-tsan/check-start.log 2>&1 || wrap='setarch -R'
     run build-tsan races --suite race,tsan,conform --times 8 ${wrap:+--wrap "$wrap"}
-    [ "$how" != long ] || run build-tsan stories --suite asan --times 8 ${wrap:+--wrap "$wrap"}
+    [ "$how" != long ] || run build-tsan "all stories" --suite flow --without life,plain --times 8 ${wrap:+--wrap "$wrap"}
 fi
 
 # Each fuzzer for fuzz_seconds (60); for hours: build-fuzz/test/fuzz/fuzz_NAME FOLDER
@@ -100,7 +100,10 @@ build build-fuzz "clang, fuzzers" --native-file test/lib/clang.ini -Db_sanitize=
 
 valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --suppressions=$PWD/test/lib/valgrind.supp"
 run build valgrind --suite unit --also valgrind --times 10 --wrap "$valgrind"
-[ "$how" != long ] || CONFORM_UNDER=$valgrind run build "conform under valgrind" --times 30 conform_softhsm
+if [ "$how" = long ]; then
+    run build "stories under valgrind" --suite flow --also valgrind --times 30 --wrap "$valgrind"
+    CONFORM_UNDER=$valgrind run build "conform under valgrind" --times 30 conform_softhsm
+fi
 
 say "done"
 finish

@@ -7,12 +7,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fork.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
 #define KEYS_OURS 8 /* thread-specific keys of ours on threads that enter a namespace: a sanitizer's */
 #define KEYS_FLAT \
     32 /* glibc keeps so many slots in the thread itself; more are allocated, by one C library for both */
+
+/* It follows the loader's lists, under the loader's lock, of which the sanitizer knows nothing. */
+#define LOADERS_OWN __attribute__((no_sanitize_thread))
 
 /* All there are; a namespace lives as long as the process. */
 struct opened {
@@ -166,7 +170,7 @@ static void write_entry(ElfW(Addr) * entry, ElfW(Addr) value)
 }
 
 /* What the loader calls at exit stands in a library's dynamic section, where everybody may look. */
-static void keep_library(struct link_map *map)
+LOADERS_OWN static void keep_library(struct link_map *map)
 {
     for (ElfW(Dyn) *entry = map->l_ld; entry && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == DT_FINI_ARRAYSZ)
@@ -175,7 +179,7 @@ static void keep_library(struct link_map *map)
             write_entry(&entry->d_un.d_ptr, (uintptr_t)end_nothing - map->l_addr);
 }
 
-void namespaces_keep(void)
+LOADERS_OWN static int keep_libraries(struct dl_phdr_info *info UNUSED, size_t size UNUSED, void *ctx UNUSED)
 {
     for (struct opened *each = atomic_load(&opened); each; each = each->next) {
         struct link_map *map = each->map;
@@ -184,4 +188,15 @@ void namespaces_keep(void)
         for (; map; map = map->l_next)
             keep_library(map);
     }
+    return 1;
+}
+
+/* Another thread may be loading something: dl_iterate_phdr holds the lock of the loader's lists. A thread of
+ * the parent may have held it at fork, and a child's is not made anew. */
+void namespaces_keep(void)
+{
+    if (fork_generation() != 0)
+        (void)keep_libraries(NULL, 0, NULL);
+    else
+        (void)dl_iterate_phdr(keep_libraries, NULL);
 }

@@ -96,7 +96,6 @@ CK_RV connect_member(struct member *member, uint64_t deadline)
     member->needs_init = false;
     member->connected = true;
     member->signed_on = 0;
-    member->proved = false;
     atomic_store(&member->signed_in, false);
     atomic_fetch_add(&member->epoch, 1);
     lock_drop(&member->lock);
@@ -316,7 +315,7 @@ static CK_RV sign_on_once(struct member *member, uint64_t deadline)
         lock_take(&member->lock);
         if (epoch == member_epoch(member)) {
             member->signed_on = generation;
-            member->proved = false;
+            atomic_store(&member->proved, 0);
             atomic_store(&member->signed_in, generation == signon_generation(member->signon));
         }
         lock_drop(&member->lock);
@@ -408,7 +407,7 @@ void member_sign_off(struct member *member, uint64_t deadline)
     lock_take(&member->lock);
     bool was = member->signed_on != 0;
     member->signed_on = 0;
-    member->proved = false;
+    atomic_store(&member->proved, 0);
     lock_drop(&member->lock);
     if (was && health_alive(member_state(member)))
         (void)!logout(member, deadline);

@@ -164,7 +164,6 @@ void member_event(struct member *member, enum health_event event, CK_RV cause)
     if (to == HEALTH_DOWN && from != HEALTH_DOWN) {
         /* Nothing of it is trusted when it comes back: not its sessions, not its handles. */
         member->signed_on = 0;
-        member->proved = false;
         member->connected = false;
         atomic_store(&member->signed_in, false);
         if (atomic_load(&member->epoch) != 0)
@@ -189,7 +188,6 @@ static void new_epoch(struct member *member, uint32_t seen, bool carry)
         atomic_store(&member->epoch, seen + 1);
         atomic_store(&member->signed_in, false);
         member->signed_on = 0;
-        member->proved = false;
     }
     lock_drop(&member->lock);
 }

@@ -61,6 +61,7 @@ struct member {
                                  one before are still good in it */
     _Atomic uint32_t falls;   /* how often it has gone down or come up again */
     _Atomic uint32_t blamed;  /* health.blames != 0 */
+    _Atomic uint32_t proved;  /* the epoch in which the group's keys were found right; 0 = not yet */
     _Atomic bool signed_in;   /* as the application is, in this epoch: nothing to do before a call */
     _Atomic uint64_t slow_from;
     _Atomic uint64_t failed_at;
@@ -78,7 +79,6 @@ struct member {
     bool connected;          /* false: its token is looked for anew at the next probe */
     bool needs_init;         /* its module wants a new start */
     bool signing_on;         /* one thread is doing it */
-    bool proved;             /* the group's keys were there and right in this epoch and sign-on */
     uint64_t signed_on;      /* the sign-on's generation this member is logged in with; 0 = not */
     uint8_t refused[32];     /* mark of the PIN that it refused (signon.h) */
     bool has_refused;

@@ -204,14 +204,16 @@ static CK_RV prove_seal(struct keyring *keyring, struct remote remote)
 
 CK_RV keyring_prove(struct keyring *keyring, struct remote remote)
 {
+    struct member *member = remote.member;
     CK_RV rv = prove_seal(keyring, remote);
     if (rv != CKR_OK)
         return rv;
-    if (atomic_load(&keyring->wrap_mech[remote.member->index]) != 0 && remote.member->proved)
+    if (atomic_load(&keyring->wrap_mech[member->index]) != 0 && remote.epoch != 0 &&
+        atomic_load(&member->proved) == remote.epoch)
         return CKR_OK;
     rv = prove_kek(keyring, remote);
     if (rv == CKR_OK)
-        remote.member->proved = true;
+        atomic_store(&member->proved, remote.epoch);
     return rv;
 }
 

@@ -38,7 +38,7 @@ static bool is_own_label(const struct token *token, const uint8_t label[32])
     return true;
 }
 
-CK_RV pin_init_token(struct token *token, struct pin so_pin, const uint8_t label[32])
+static CK_RV init_token(struct token *token, struct pin so_pin, const uint8_t label[32])
 {
     CK_ULONG sessions, rw;
     token_counts(token, &sessions, &rw);
@@ -49,9 +49,14 @@ CK_RV pin_init_token(struct token *token, struct pin so_pin, const uint8_t label
                   "the label must be the group's, which only the configuration can change");
         return CKR_ARGUMENTS_BAD;
     }
+    return store_init_token(token->store, so_pin);
+}
+
+CK_RV pin_init_token(struct token *token, struct pin so_pin, const uint8_t label[32])
+{
     if (!token_logging_take(token))
         return CKR_DEVICE_ERROR;
-    CK_RV rv = store_init_token(token->store, so_pin);
+    CK_RV rv = init_token(token, so_pin, label);
     token_logging_give(token);
     return rv;
 }
