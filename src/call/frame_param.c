@@ -284,7 +284,7 @@ void frame_give_param(const struct frame *frame, const struct param_shape *shape
         const void *from = target_of(field, frame->param);
         if (into && from && mech_field_len(field, param, NULL, &len) &&
             mech_field_len(field, frame->param, NULL, &made) && len && made)
-            memcpy(into, from, len < made ? len : made);
+            memcpy(into, from, size_min(len, made));
     }
 }
 
