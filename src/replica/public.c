@@ -42,11 +42,11 @@ static const char *curve_name(const struct attrs *attrs)
     return nid == NID_undef ? NULL : OBJ_nid2sn(nid);
 }
 
-static bool is_point(const ASN1_OCTET_STRING *octets)
+/* By its length, compressed or not: a bare point that looks like an octet string is two bytes too short. */
+static bool is_point(const ASN1_OCTET_STRING *octets, const EC_GROUP *group)
 {
-    const unsigned char *data = ASN1_STRING_get0_data(octets);
-    return ASN1_STRING_length(octets) > 1 && ASN1_STRING_length(octets) % 2 == 1 && data[0] >= 2 &&
-           data[0] <= 4;
+    int coordinate = (EC_GROUP_get_degree(group) + 7) / 8, len = ASN1_STRING_length(octets);
+    return len == 1 + coordinate || len == 1 + 2 * coordinate;
 }
 
 /* EC_POINT is a DER octet string by the standard; some tokens give the bare point. */
@@ -58,7 +58,7 @@ static EC_POINT *ec_point(const struct attrs *part, const EC_GROUP *group, BN_CT
     /* A bare point begins like an octet string: it is one only if it is one to its end and holds a point. */
     const unsigned char *at = attr->pValue, *end = at + attr->ulValueLen;
     ASN1_OCTET_STRING *wrapped = d2i_ASN1_OCTET_STRING(NULL, &at, (long)attr->ulValueLen);
-    if (wrapped && (at != end || !is_point(wrapped))) {
+    if (wrapped && (at != end || !is_point(wrapped, group))) {
         ASN1_OCTET_STRING_free(wrapped);
         wrapped = NULL;
     }
